@@ -1,0 +1,346 @@
+//! Talking to the daemon: connect, start it if it is absent, send a request, read the reply, and
+//! never wait longer than asked.
+
+use std::fmt;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use crate::credential::{Attributes, Malformed, Parser, printable};
+use crate::endpoint::{self, Endpoint, NoEndpoint};
+use crate::protocol::{self, MAX_MESSAGE};
+
+/// The daemon's program, looked for beside our own.
+const DAEMON: &str = "git-credential-gitlab--daemon";
+
+/// What the daemon prints when its socket answers.
+pub const READY: &str = "ok";
+
+/// Whether to start a daemon where none answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// No: `erase` and `store` have nothing to say to a daemon that was not there.
+    Never,
+    /// Yes, unless the person named the socket.
+    IfAbsent,
+}
+
+/// Why the daemon could not be asked.
+#[derive(Debug)]
+pub enum CallError {
+    /// There is no place where it could listen.
+    NoEndpoint(NoEndpoint),
+    /// None answers there, and none may be started.
+    Absent(PathBuf),
+    /// The socket belongs to another user, or is no socket.
+    NotOurs(PathBuf),
+    /// It was started and said why it can't run, or its program is missing.
+    CannotStart(String),
+    /// It took the request and did not answer in time.
+    Silent(Duration),
+    /// It answered something that is no message.
+    Garbage(Malformed),
+    /// The connection failed or broke off.
+    Broken(io::Error),
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CallError::NoEndpoint(why) => write!(f, "{why}"),
+            CallError::Absent(path) => write!(f, "no daemon answers at {}", path.display()),
+            CallError::NotOurs(path) => write!(f, "{} is not a socket of this user, so it is not used", path.display()),
+            CallError::CannotStart(why) => write!(f, "the daemon could not be started: {why}"),
+            CallError::Silent(waited) => {
+                let seconds = waited.as_secs();
+                write!(f, "the daemon did not answer within {seconds} s; try: git credential-gitlab daemon restart")
+            }
+            CallError::Garbage(why) => write!(f, "the daemon's answer is broken: {why}"),
+            CallError::Broken(why) => write!(f, "the connection to the daemon broke off: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}
+
+impl From<NoEndpoint> for CallError {
+    fn from(why: NoEndpoint) -> Self {
+        CallError::NoEndpoint(why)
+    }
+}
+
+impl From<io::Error> for CallError {
+    fn from(why: io::Error) -> Self {
+        CallError::Broken(why)
+    }
+}
+
+/// A request that was sent; its reply is read block by block.
+#[derive(Debug)]
+pub struct Conversation {
+    stream: Stream,
+    parser: Parser,
+    unread: Vec<u8>,
+    started: Instant,
+    within: Duration,
+}
+
+/// Sends a request and reads its reply of one block. `None`: the daemon has nothing to say.
+///
+/// A daemon that was just ending closes the connection without a word; then it is asked, or
+/// started, once more. All of it takes at most `within`.
+pub fn ask(request: &Attributes, start: Start, within: Duration) -> Result<Option<Attributes>, CallError> {
+    let started = Instant::now();
+    let first = send(request, start, within).and_then(|mut conversation| conversation.next());
+    match first {
+        Err(CallError::Broken(_)) => {}
+        answered => return answered.map(|block| block.filter(|block| !block.is_empty())),
+    }
+    let left = within.saturating_sub(started.elapsed());
+    let block = send(request, start, left)?.next()?;
+    Ok(block.filter(|block| !block.is_empty()))
+}
+
+/// Sends a request, and leaves the reply to be read.
+pub fn send(request: &Attributes, start: Start, within: Duration) -> Result<Conversation, CallError> {
+    let started = Instant::now();
+    let endpoint = Endpoint::find()?;
+    let stream = match Stream::connect(&endpoint.path)? {
+        Some(stream) => stream,
+        None if endpoint.explicit || start == Start::Never => return Err(CallError::Absent(endpoint.path)),
+        None => {
+            start_daemon(&endpoint, within)?;
+            Stream::connect(&endpoint.path)?.ok_or(CallError::Absent(endpoint.path))?
+        }
+    };
+    let mut conversation =
+        Conversation { stream, parser: Parser::new(MAX_MESSAGE), unread: Vec::new(), started, within };
+    let left = conversation.left()?;
+    conversation.stream.write(&protocol::frame(request), left)?;
+    Ok(conversation)
+}
+
+impl Conversation {
+    /// The next block of the reply; `None` once the daemon has closed the connection after a
+    /// block. A connection that closes before the first block is broken.
+    #[allow(clippy::should_implement_trait)] // an iterator would hide that each step can fail
+    pub fn next(&mut self) -> Result<Option<Attributes>, CallError> {
+        loop {
+            let unread = std::mem::take(&mut self.unread);
+            if let Some(end) = self.parser.feed(&unread).map_err(CallError::Garbage)? {
+                self.unread = unread[end..].to_vec();
+                return Ok(Some(self.parser.take()));
+            }
+            let left = self.left()?;
+            let mut buffer = [0; 4096];
+            match self.stream.read(&mut buffer, left) {
+                Ok(0) if self.parser.is_fresh() => return Err(CallError::Broken(io::ErrorKind::UnexpectedEof.into())),
+                Ok(0) => return Ok(None),
+                Ok(count) => self.unread.extend_from_slice(&buffer[..count]),
+                Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+                Err(why) if is_timeout(&why) => return Err(CallError::Silent(self.within)),
+                Err(why) => return Err(CallError::Broken(why)),
+            }
+        }
+    }
+
+    /// The time that is left; a zero would mean "for ever" to the system.
+    fn left(&self) -> Result<Duration, CallError> {
+        match self.within.checked_sub(self.started.elapsed()) {
+            Some(left) if !left.is_zero() => Ok(left),
+            _ => Err(CallError::Silent(self.within)),
+        }
+    }
+}
+
+fn is_timeout(why: &io::Error) -> bool {
+    matches!(why.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
+
+/// Starts a daemon for the endpoint and waits until its socket answers. Several may do so at
+/// once: the daemon's lock lets one win, and the others' daemons say `ok` when it is ready.
+pub fn start_daemon(endpoint: &Endpoint, within: Duration) -> Result<(), CallError> {
+    let program = sibling(DAEMON).ok_or_else(|| CallError::CannotStart(format!("{DAEMON} is not installed")))?;
+    let mut command = Command::new(&program);
+    command.arg("--socket").arg(&endpoint.path);
+    // The daemon outlives this git command: nothing of ours may stay open in it, and nothing of
+    // this git command's environment may steer it.
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.current_dir(if cfg!(windows) { r"C:\" } else { "/" });
+    for (name, _) in std::env::vars_os() {
+        if !belongs_to_daemon(&name.to_string_lossy()) {
+            command.env_remove(name);
+        }
+    }
+    let cannot = |why: String| CallError::CannotStart(printable(&why, 500));
+    let mut child = command.spawn().map_err(|why| cannot(format!("{}: {why}", program.display())))?;
+    let output = child.stdout.take().expect("its stdout is a pipe");
+    let (sender, ready) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        // A line of 4 KiB is more than any reason needs.
+        let read = BufReader::new(output.take(4096)).read_line(&mut line);
+        let _ = sender.send(read.map(|_| line)); // the asker may have given up
+    });
+    match ready.recv_timeout(within) {
+        Ok(Ok(line)) if line.trim_end() == READY => Ok(()),
+        Ok(Ok(line)) if !line.is_empty() => Err(cannot(line)),
+        Ok(_) => Err(cannot("it ended without a word; see daemon.log in its state directory".into())),
+        Err(_) => Err(CallError::Silent(within)),
+    }
+}
+
+/// What of our environment a daemon may keep. git's variables describe one repository and one
+/// command (`GIT_DIR`, `GIT_CONFIG_PARAMETERS`, `GIT_SSL_NO_VERIFY`), a loader's may replace its
+/// code; the daemon serves every command to come.
+fn belongs_to_daemon(name: &str) -> bool {
+    const KEPT: [&str; 3] = ["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"];
+    let ours = name.starts_with("GIT_CREDENTIAL_GITLAB_") && name != endpoint::SOCKET_VARIABLE;
+    ours || KEPT.contains(&name) || !["GIT_", "LD_", "DYLD_"].iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// A program of ours: beside this one (links resolved), in `../libexec/git-credential-gitlab`,
+/// or on PATH.
+pub fn sibling(name: &str) -> Option<PathBuf> {
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    let own = std::env::current_exe().and_then(|exe| exe.canonicalize()).ok();
+    let beside = own.as_deref().and_then(Path::parent);
+    let libexec = beside.and_then(Path::parent).map(|prefix| prefix.join("libexec").join(endpoint::NAME));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path).filter(|directory| directory.is_absolute());
+    let directories = beside.map(Path::to_path_buf).into_iter().chain(libexec).chain(on_path);
+    directories.map(|directory| directory.join(&file)).find(|program| program.is_file())
+}
+
+#[cfg(unix)]
+use unix::Stream;
+#[cfg(windows)]
+use windows::Stream;
+
+#[cfg(unix)]
+mod unix {
+    use super::*;
+    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+    use std::os::unix::net::UnixStream;
+
+    #[derive(Debug)]
+    pub(super) struct Stream(UnixStream);
+
+    impl Stream {
+        /// `None` if nobody listens there.
+        pub(super) fn connect(path: &Path) -> Result<Option<Self>, CallError> {
+            // Another user's socket would be told what we ask for, and could answer anything.
+            match path.symlink_metadata() {
+                Ok(found) if found.file_type().is_socket() && found.uid() == endpoint::user_id() => {}
+                Ok(_) => return Err(CallError::NotOurs(path.into())),
+                Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(why) => return Err(CallError::Broken(why)),
+            }
+            match UnixStream::connect(path) {
+                Ok(stream) => Ok(Some(Self(stream))),
+                // A socket file whose daemon is gone.
+                Err(why) if matches!(why.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => {
+                    Ok(None)
+                }
+                Err(why) => Err(CallError::Broken(why)),
+            }
+        }
+
+        pub(super) fn write(&mut self, bytes: &[u8], within: Duration) -> io::Result<()> {
+            self.0.set_write_timeout(Some(within))?;
+            self.0.write_all(bytes)
+        }
+
+        pub(super) fn read(&mut self, buffer: &mut [u8], within: Duration) -> io::Result<usize> {
+            self.0.set_read_timeout(Some(within))?;
+            self.0.read(buffer)
+        }
+    }
+}
+
+#[cfg(windows)]
+mod windows {
+    use super::*;
+    use std::fs::{File, OpenOptions};
+    use std::os::windows::fs::OpenOptionsExt;
+
+    /// `SECURITY_IDENTIFICATION`: a stranger's pipe may learn who we are, not act as us.
+    const SECURITY_IDENTIFICATION: u32 = 0x0001_0000;
+    /// `ERROR_PIPE_BUSY`: every instance of the pipe is taken for a moment.
+    const ERROR_PIPE_BUSY: i32 = 231;
+
+    /// A pipe has no timeouts, so a thread reads it and we wait for the thread.
+    #[derive(Debug)]
+    pub(super) struct Stream {
+        pipe: File,
+        chunks: mpsc::Receiver<io::Result<Vec<u8>>>,
+    }
+
+    impl Stream {
+        /// `None` if nobody listens there.
+        pub(super) fn connect(path: &Path) -> Result<Option<Self>, CallError> {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).security_qos_flags(SECURITY_IDENTIFICATION);
+            let pipe = loop {
+                match options.open(path) {
+                    Ok(pipe) => break pipe,
+                    Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(None),
+                    Err(why) if why.raw_os_error() == Some(ERROR_PIPE_BUSY) => {
+                        std::thread::sleep(Duration::from_millis(10));
+                    }
+                    Err(why) => return Err(CallError::Broken(why)),
+                }
+            };
+            let (sender, chunks) = mpsc::channel();
+            let mut reader = pipe.try_clone()?;
+            std::thread::spawn(move || {
+                loop {
+                    let mut buffer = vec![0; 4096];
+                    let read = reader.read(&mut buffer).map(|count| {
+                        buffer.truncate(count);
+                        buffer
+                    });
+                    let last = !matches!(&read, Ok(bytes) if !bytes.is_empty());
+                    if sender.send(read).is_err() || last {
+                        return;
+                    }
+                }
+            });
+            Ok(Some(Self { pipe, chunks }))
+        }
+
+        pub(super) fn write(&mut self, bytes: &[u8], _within: Duration) -> io::Result<()> {
+            self.pipe.write_all(bytes)
+        }
+
+        /// `buffer` is as long as the thread's chunks.
+        pub(super) fn read(&mut self, buffer: &mut [u8], within: Duration) -> io::Result<usize> {
+            match self.chunks.recv_timeout(within) {
+                Ok(chunk) => {
+                    let chunk = chunk?;
+                    buffer[..chunk.len()].copy_from_slice(&chunk);
+                    Ok(chunk.len())
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => Err(io::ErrorKind::TimedOut.into()),
+                Err(mpsc::RecvTimeoutError::Disconnected) => Ok(0),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_one_git_command_steers_the_daemon() {
+        for name in ["GIT_DIR", "GIT_CONFIG_PARAMETERS", "GIT_SSL_NO_VERIFY", "LD_PRELOAD", endpoint::SOCKET_VARIABLE] {
+            assert!(!belongs_to_daemon(name), "{name}");
+        }
+        for name in ["HOME", "XDG_STATE_HOME", "GIT_CONFIG_GLOBAL", "GIT_CREDENTIAL_GITLAB_STORE", "https_proxy"] {
+            assert!(belongs_to_daemon(name), "{name}");
+        }
+    }
+}

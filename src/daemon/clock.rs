@@ -1,0 +1,36 @@
+//! The wall clock, in the seconds that git and OAuth count.
+//!
+//! Timers stand still while a machine sleeps, so every decision asks this clock.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+/// Seconds since 1970-01-01 UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// Now, by the wall clock.
+    pub fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+    }
+
+    /// This many seconds later (earlier, if negative).
+    #[must_use]
+    pub fn plus(self, seconds: i64) -> Self {
+        Self(self.0.saturating_add(seconds))
+    }
+
+    /// Seconds from `earlier` to this; negative if it is later.
+    pub fn since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// How long to sleep from `now` until this.
+    pub fn sleep_from(self, now: Self) -> Duration {
+        Duration::from_secs(u64::try_from(self.since(now)).unwrap_or(0))
+    }
+}

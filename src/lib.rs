@@ -1,0 +1,30 @@
+//! git-credential-gitlab: link a GitLab account once, then git just works.
+//!
+//! Three programs from one library. git runs `git-credential-gitlab` ([`helper`], std only) on
+//! every fetch and push; people type its other verbs, which are handed to
+//! `git-credential-gitlab--cli` ([`cli`]); both ask `git-credential-gitlab--daemon` ([`daemon`]),
+//! the only one that ever sees a refresh token or speaks HTTP.
+//!
+//! Imports go downward only:
+//!
+//! ```text
+//! helper, cli -> client -> endpoint, protocol, instance -> credential
+//! daemon/server -> link, accounts -> account -> renewal -> schedule, gitlab, store -> secret, clock
+//! ```
+//!
+//! Each of these has one job that no other room does: only `credential` knows `=` and newline;
+//! only `daemon::account` writes to `daemon::store`; only `daemon::gitlab` knows URLs and HTTP;
+//! `daemon::schedule` does no input or output; only `endpoint`, `client`, `daemon::listener`,
+//! `daemon::hardening` and `daemon::store::keyring` differ between platforms.
+
+pub mod client;
+pub mod credential;
+pub mod endpoint;
+pub mod helper;
+pub mod instance;
+pub mod protocol;
+
+#[cfg(feature = "cli")]
+pub mod cli;
+#[cfg(feature = "daemon")]
+pub mod daemon;

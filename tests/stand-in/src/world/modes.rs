@@ -1,0 +1,43 @@
+//! Settings that differ between installations and versions.
+
+use std::{collections::BTreeMap, time::Duration};
+
+/// How this installation is set up. Change it with [`crate::StandIn::configure`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Modes {
+    /// Before mid-2024 git accepted an OAuth token only with the user name `oauth2` (§2.1).
+    pub require_oauth2_username: bool,
+    /// Off: a failed git login gets its 401 *without* a challenge (§2.2, the
+    /// `MissingPersonalAccessTokenError` path), and account passwords never work.
+    pub git_passwords: bool,
+    /// Admins see a "forbidden" page for applications with powerful scopes (§1.3).
+    pub disable_admin_oauth_scopes: bool,
+    /// Off: `/oauth/authorize_device` is a 404, as before 17.2 (§1.7).
+    pub device_grant: bool,
+    /// Whether a *confidential* application skips consent the second time; versions differ
+    /// (§1.3, §8).
+    pub confidential_skips_consent: bool,
+    /// The life of rows made by a login from now on; `None` makes rows that never expire, as
+    /// possible before 15.0 (§5). Refreshed rows inherit the old row's life (§8).
+    pub token_lifetime: Option<Duration>,
+    /// Leaves `expires_in` out of token answers although the token does expire.
+    pub omit_expires_in: bool,
+    /// Groups that demand a live SAML session for git, with the address the refusal prints (§2.2).
+    pub sso_enforced: BTreeMap<String, String>,
+}
+
+impl Default for Modes {
+    fn default() -> Self {
+        Self {
+            require_oauth2_username: false,
+            git_passwords: true,
+            disable_admin_oauth_scopes: false,
+            device_grant: true,
+            confidential_skips_consent: true,
+            token_lifetime: Some(Duration::from_secs(7200)),
+            omit_expires_in: false,
+            sso_enforced: BTreeMap::new(),
+        }
+    }
+}
