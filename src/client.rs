@@ -13,7 +13,7 @@ use crate::endpoint::{self, Endpoint, NoEndpoint};
 use crate::protocol::{self, MAX_MESSAGE};
 
 /// The daemon's program, looked for beside our own.
-const DAEMON: &str = "git-credential-gitlab--daemon";
+pub const DAEMON: &str = "git-credential-gitlab--daemon";
 
 /// What the daemon prints when its socket answers.
 pub const READY: &str = "ok";
@@ -83,6 +83,7 @@ pub struct Conversation {
     stream: Stream,
     parser: Parser,
     unread: Vec<u8>,
+    answered: bool,
     started: Instant,
     within: Duration,
 }
@@ -116,7 +117,7 @@ pub fn send(request: &Attributes, start: Start, within: Duration) -> Result<Conv
         }
     };
     let mut conversation =
-        Conversation { stream, parser: Parser::new(MAX_MESSAGE), unread: Vec::new(), started, within };
+        Conversation { stream, parser: Parser::new(MAX_MESSAGE), unread: Vec::new(), answered: false, started, within };
     let left = conversation.left()?;
     conversation.stream.write(&protocol::frame(request), left)?;
     Ok(conversation)
@@ -124,20 +125,21 @@ pub fn send(request: &Attributes, start: Start, within: Duration) -> Result<Conv
 
 impl Conversation {
     /// The next block of the reply; `None` once the daemon has closed the connection after a
-    /// block. A connection that closes before the first block is broken.
+    /// block. A connection that closes before the first block, or inside one, is broken.
     #[allow(clippy::should_implement_trait)] // an iterator would hide that each step can fail
     pub fn next(&mut self) -> Result<Option<Attributes>, CallError> {
         loop {
             let unread = std::mem::take(&mut self.unread);
             if let Some(end) = self.parser.feed(&unread).map_err(CallError::Garbage)? {
                 self.unread = unread[end..].to_vec();
+                self.answered = true;
                 return Ok(Some(self.parser.take()));
             }
             let left = self.left()?;
             let mut buffer = [0; 4096];
             match self.stream.read(&mut buffer, left) {
-                Ok(0) if self.parser.is_fresh() => return Err(CallError::Broken(io::ErrorKind::UnexpectedEof.into())),
-                Ok(0) => return Ok(None),
+                Ok(0) if self.answered && self.parser.is_fresh() => return Ok(None),
+                Ok(0) => return Err(CallError::Broken(io::ErrorKind::UnexpectedEof.into())),
                 Ok(count) => self.unread.extend_from_slice(&buffer[..count]),
                 Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
                 Err(why) if is_timeout(&why) => return Err(CallError::Silent(self.within)),
@@ -174,6 +176,8 @@ pub fn start_daemon(endpoint: &Endpoint, within: Duration) -> Result<(), CallErr
             command.env_remove(name);
         }
     }
+    #[cfg(windows)]
+    std::os::windows::process::CommandExt::creation_flags(&mut command, windows::DETACHED);
     let cannot = |why: String| CallError::CannotStart(printable(&why, 500));
     let mut child = command.spawn().map_err(|why| cannot(format!("{}: {why}", program.display())))?;
     let output = child.stdout.take().expect("its stdout is a pipe");
@@ -268,6 +272,8 @@ mod windows {
 
     /// `SECURITY_IDENTIFICATION`: a stranger's pipe may learn who we are, not act as us.
     const SECURITY_IDENTIFICATION: u32 = 0x0001_0000;
+    /// `CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP`: no console, and no Ctrl-C meant for git.
+    pub(super) const DETACHED: u32 = 0x0800_0000 | 0x0000_0200;
     /// `ERROR_PIPE_BUSY`: every instance of the pipe is taken for a moment.
     const ERROR_PIPE_BUSY: i32 = 231;
 

@@ -235,10 +235,21 @@ mod tests {
     #[test]
     fn a_request_that_is_not_for_gitlab_never_reaches_the_daemon() {
         for input in [
-            "", "\n", "\nprotocol=https\nhost=h\n", "protocol=https\n", "host=h\n", "protocol=https\nhost=\n",
-            "protocol=\nhost=h\n", "protocol=ssh\nhost=h\n", "protocol=https:\nhost=h\n", "url=https://h/\n",
-            "protocol=https\nhost=h\nurl=https://evil/\n", "protocol=https\nhost=h\nurl=http://h/\n",
-            "protocol=https\nhost=h\nhost=h\n", "Protocol=https\nhost=h\n", "\u{feff}protocol=https\nhost=h\n",
+            "",
+            "\n",
+            "\nprotocol=https\nhost=h\n",
+            "protocol=https\n",
+            "host=h\n",
+            "protocol=https\nhost=\n",
+            "protocol=\nhost=h\n",
+            "protocol=ssh\nhost=h\n",
+            "protocol=https:\nhost=h\n",
+            "url=https://h/\n",
+            "protocol=https\nhost=h\nurl=https://evil/\n",
+            "protocol=https\nhost=h\nurl=http://h/\n",
+            "protocol=https\nhost=h\nhost=h\n",
+            "Protocol=https\nhost=h\n",
+            "\u{feff}protocol=https\nhost=h\n",
         ] {
             must_not_ask(Verb::Get, input.as_bytes());
         }

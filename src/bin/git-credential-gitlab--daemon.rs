@@ -1,1 +1,36 @@
-fn main() {}
+//! The daemon's program. The helper and the cli start it; systemd and people can.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use git_credential_gitlab::credential::printable;
+use git_credential_gitlab::daemon::{self, Options};
+
+const USAGE: &str = "usage: git-credential-gitlab--daemon [--foreground] [--socket PATH]";
+
+fn main() -> ExitCode {
+    let Some(options) = options(std::env::args_os().skip(1)) else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    match daemon::run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            // Whoever started us reads stdout, and shows this line to the person.
+            println!("{}", printable(&why.to_string(), 1000));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn options(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> Option<Options> {
+    let mut options = Options::default();
+    while let Some(argument) = arguments.next() {
+        match argument.to_str()? {
+            "--foreground" => options.foreground = true,
+            "--socket" => options.socket = Some(PathBuf::from(arguments.next()?)),
+            _ => return None,
+        }
+    }
+    Some(options)
+}

@@ -1,1 +1,86 @@
-//! The people's verbs.
+//! The people's side: one file per verb, each of which asks the daemon and tells the person.
+//!
+//! No secret ever comes here: the daemon links and renews, git gets its tokens from the helper,
+//! and what a verb prints is names, addresses and times. Data goes to stdout, everything else to
+//! stderr, both through [`terminal`], which is why nothing else needs to distrust a text.
+//!
+//! ```text
+//! link, unlink, status, configure, daemon     the verbs
+//!   registration, browser                     what only link needs
+//!   report, json -> time                      how status looks
+//!   entry -> chain, helper_list, helper_path, git_config   what configure does to git's config
+//! accounts -> call                            what the daemon says
+//! arguments, error, terminal                  what everybody needs
+//! ```
+
+use std::ffi::OsString;
+
+use clap::Parser;
+
+use crate::helper;
+use crate::protocol::Code;
+use arguments::{Arguments, Verb};
+use error::Error;
+use terminal::Terminal;
+
+mod accounts;
+mod arguments;
+mod browser;
+mod call;
+mod chain;
+mod configure;
+mod daemon;
+mod entry;
+mod error;
+mod git_config;
+mod helper_list;
+mod helper_path;
+mod json;
+mod link;
+mod registration;
+mod report;
+mod status;
+mod terminal;
+mod time;
+mod unlink;
+
+/// Runs the verb of a command line, whose first word is the program's own name. The result is
+/// the exit code.
+pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
+    let words: Vec<OsString> = words.into_iter().collect();
+    let arguments = match Arguments::try_parse_from(&words) {
+        Ok(arguments) => arguments,
+        Err(why) => return not_understood(&words, &why),
+    };
+    let terminal = Terminal::new(arguments.quiet, arguments.verbose);
+    match verb(arguments.verb, terminal) {
+        Ok(code) => code,
+        Err(why) => {
+            terminal.say(&format!("error: {why}"));
+            why.exit_code()
+        }
+    }
+}
+
+fn verb(verb: Verb, terminal: Terminal) -> Result<u8, Error> {
+    match verb {
+        Verb::Link(wanted) => link::run(&wanted, terminal),
+        Verb::Unlink(wanted) => unlink::run(&wanted, terminal),
+        Verb::Status(wanted) => status::run(&wanted, terminal),
+        Verb::Configure(wanted) => configure::configure(&wanted, terminal),
+        Verb::Unconfigure(wanted) => configure::unconfigure(&wanted, terminal),
+        Verb::Daemon { verb } => daemon::run(&verb, terminal),
+        Verb::Version => terminal.print(concat!("git-credential-gitlab ", env!("CARGO_PKG_VERSION"))).map(|()| 0),
+    }
+}
+
+/// Help that was asked for, silence towards a program that asks a helper for an operation of
+/// the future, or what is wrong with the command line.
+fn not_understood(words: &[OsString], why: &clap::Error) -> u8 {
+    let asked_for_help = !why.use_stderr();
+    if !asked_for_help && !arguments::names_a_verb(words) && helper::asked_by_a_program() {
+        return 0;
+    }
+    let _ = why.print(); // nobody may be left to read it
+    if asked_for_help { 0 } else { Code::Usage.exit_code() }
+}

@@ -1,1 +1,161 @@
-//! daemon
+//! The daemon: the only program that sees refresh tokens and speaks HTTP.
+//!
+//! Its life: harden, lock, listen, say `ok`, serve, drain. See the map in the crate's root for
+//! the rooms below.
+
+mod account;
+mod accounts;
+mod clock;
+mod config;
+mod files;
+mod gitlab;
+mod hardening;
+mod link;
+mod listener;
+mod log;
+mod places;
+mod profile;
+mod renewal;
+mod schedule;
+mod secret;
+mod server;
+mod store;
+mod systemd;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use accounts::Accounts;
+use listener::{Lead, Start};
+use places::Places;
+use server::Server;
+
+use crate::client::READY;
+use crate::endpoint::{Endpoint, NoEndpoint, make_private};
+
+/// A daemon without accounts is of no use; the next command starts another.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// A renewal whose answer is on the way is worth waiting for; systemd kills after 90 s.
+const DRAIN_WITHIN: Duration = Duration::from_secs(40);
+
+/// How the daemon is to run.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Stay in the terminal, and log there.
+    pub foreground: bool,
+    /// The socket that whoever starts us will ask.
+    pub socket: Option<PathBuf>,
+}
+
+/// Why the daemon can't run.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// There is nowhere to listen.
+    #[error(transparent)]
+    NoEndpoint(#[from] NoEndpoint),
+    /// There is nowhere to keep state.
+    #[error("no home directory: set HOME")]
+    NoHome,
+    /// The system says why.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Runs until told to end, or until another daemon turns out to serve already.
+pub fn run(options: &Options) -> Result<(), DaemonError> {
+    let passed = systemd::listen_fd();
+    hardening::begin(!options.foreground, passed);
+    let endpoint = match &options.socket {
+        Some(path) => Endpoint::at(path.clone())?,
+        None => Endpoint::find()?,
+    };
+    let places = Places::find().ok_or(DaemonError::NoHome)?;
+    for directory in [places.state(), &places.accounts(), &places.tokens()] {
+        let named = |why: io::Error| io::Error::new(why.kind(), format!("{}: {why}", directory.display()));
+        make_private(directory).map_err(named)?;
+    }
+    let log = log::begin(&places, options.foreground)?;
+    match listener::start(&endpoint, places.state())? {
+        Start::Follow => {
+            say_ready();
+            Ok(())
+        }
+        Start::Lead(lead) => {
+            // One thread: every wait is somebody else's, and the keyring has its own.
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let socket = endpoint.path.display().to_string();
+            runtime.block_on(live(lead, places, socket, passed, || {
+                systemd::notify_ready();
+                say_ready();
+                if options.foreground { Ok(()) } else { hardening::let_go_of_output(&log) }
+            }))?;
+            // A keyring call that hangs must not keep us.
+            runtime.shutdown_background();
+            Ok(())
+        }
+    }
+}
+
+/// Whoever started us may have given up waiting.
+fn say_ready() {
+    let mut stdout = io::stdout();
+    let _ = writeln!(stdout, "{READY}").and_then(|()| stdout.flush());
+}
+
+async fn live(
+    lead: Lead,
+    places: Places,
+    socket: String,
+    passed: Option<i32>,
+    ready: impl FnOnce() -> io::Result<()>,
+) -> io::Result<()> {
+    let listener = lead.listen(passed)?;
+    let accounts = Arc::new(Accounts::new(places));
+    let server = Server::new(accounts.clone(), socket);
+    ready()?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "ready");
+    tokio::select! {
+        () = server.serve(&listener) => tracing::info!("asked to end"),
+        () = terminated() => tracing::info!("terminated"),
+        () = idle(&accounts, &server) => tracing::info!("nothing is linked"),
+    }
+    lead.close(listener);
+    if tokio::time::timeout(DRAIN_WITHIN, accounts.retire_all()).await.is_err() {
+        tracing::warn!("an account did not finish in time");
+    }
+    tracing::info!("ended");
+    Ok(())
+}
+
+/// Returns when nothing was linked, and nobody connected, for a while.
+async fn idle(accounts: &Accounts, server: &Server) {
+    loop {
+        tokio::time::sleep(IDLE).await;
+        if accounts.list(None, None).is_empty() && server.is_idle() {
+            return;
+        }
+    }
+}
+
+#[cfg(unix)]
+async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn terminated() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}

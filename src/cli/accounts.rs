@@ -1,0 +1,204 @@
+//! What the daemon says about itself and its accounts.
+
+use super::call::{self, Reply, needed, number, text};
+use super::error::Error;
+use crate::client::Start;
+use crate::credential::Attributes;
+use crate::instance::Instance;
+use crate::protocol::{self, action, key};
+
+/// The answer to `action=status`.
+#[derive(Debug)]
+pub(super) struct Accounts {
+    pub(super) accounts: Vec<Account>,
+    pub(super) daemon: Daemon,
+    /// Sentences about state files that could not be read.
+    pub(super) problems: Vec<String>,
+}
+
+/// The daemon that answered.
+#[derive(Debug)]
+pub(super) struct Daemon {
+    pub(super) pid: u32,
+    pub(super) version: String,
+    pub(super) socket: String,
+}
+
+/// One linked account. Times are Unix seconds.
+#[derive(Debug, Clone)]
+pub(super) struct Account {
+    /// The base URL.
+    pub(super) host: String,
+    pub(super) username: String,
+    pub(super) user_id: u64,
+    pub(super) name: String,
+    pub(super) scopes: Vec<String>,
+    /// `oauth`, which is renewed, or `token`, which is not.
+    pub(super) kind: String,
+    pub(super) client_id: String,
+    pub(super) store: String,
+    /// The end of a sentence: where the tokens are.
+    pub(super) store_place: String,
+    pub(super) state: State,
+    /// What is wrong, if something is.
+    pub(super) detail: String,
+    pub(super) expires_at: Option<i64>,
+    pub(super) linked_at: Option<i64>,
+    pub(super) last_used_at: Option<i64>,
+    pub(super) renewals: u64,
+    /// The groups and projects it serves, where the host has several accounts.
+    pub(super) paths: Vec<String>,
+    pub(super) default: bool,
+}
+
+/// How an account is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum State {
+    /// It works.
+    Ok,
+    /// It works and is being renewed.
+    Renewing,
+    /// The server does not answer; what is there stays.
+    Unreachable,
+    /// The person must link again.
+    Relink,
+    /// It works, but its newest tokens are in the daemon's memory alone.
+    Unsaved,
+    /// A word of a newer daemon.
+    Unknown(String),
+}
+
+impl State {
+    fn from_word(word: &str) -> Self {
+        let known = [State::Ok, State::Renewing, State::Unreachable, State::Relink, State::Unsaved];
+        known.into_iter().find(|state| state.word() == word).unwrap_or_else(|| State::Unknown(word.into()))
+    }
+
+    /// The word on the wire and in JSON.
+    pub(super) fn word(&self) -> &str {
+        match self {
+            State::Ok => "ok",
+            State::Renewing => "renewing",
+            State::Unreachable => "unreachable",
+            State::Relink => "relink",
+            State::Unsaved => "unsaved",
+            State::Unknown(word) => word,
+        }
+    }
+}
+
+impl Accounts {
+    /// Asks the daemon, which asks the servers only if `check` is set.
+    pub(super) fn ask(host: Option<&Instance>, check: bool, start: Start) -> Result<Self, Error> {
+        let mut request = protocol::request(action::STATUS);
+        if let Some(instance) = host {
+            request.push("host", instance.to_string());
+        }
+        if check {
+            request.push("check", "1");
+        }
+        let within = if check { call::AFTER_ASKING_SERVERS } else { call::SOON };
+        let mut reply = Reply::to(&request, start, within)?;
+        let mut accounts = Vec::new();
+        while let Some(block) = reply.good_block()? {
+            if !block.flag(key::DONE) {
+                accounts.push(Account::in_block(&block)?);
+                continue;
+            }
+            if let Some(instance) = host {
+                accounts.retain(|account| account.instance().as_ref() == Some(instance));
+            }
+            let problems = block.list("problem[]").into_iter().map(lossy).collect();
+            return Ok(Self { accounts, daemon: Daemon::in_block(&block)?, problems });
+        }
+        Err(Error::Incomplete(key::DONE))
+    }
+}
+
+impl Daemon {
+    fn in_block(block: &Attributes) -> Result<Self, Error> {
+        let pid = number(block, "pid").ok_or(Error::Incomplete("pid"))?;
+        Ok(Self { pid, version: text(block, "version"), socket: text(block, "socket") })
+    }
+}
+
+impl Account {
+    pub(super) fn in_block(block: &Attributes) -> Result<Self, Error> {
+        Ok(Self {
+            host: needed(block, "host")?,
+            username: needed(block, "username")?,
+            user_id: number(block, "user_id").ok_or(Error::Incomplete("user_id"))?,
+            name: text(block, "name"),
+            scopes: text(block, "scope").split_ascii_whitespace().map(str::to_owned).collect(),
+            kind: needed(block, "kind")?,
+            client_id: text(block, "client_id"),
+            store: text(block, "store"),
+            store_place: text(block, "store_place"),
+            state: State::from_word(&needed(block, "state")?),
+            detail: text(block, "detail"),
+            expires_at: number(block, "expires_at"),
+            linked_at: number(block, "linked_at"),
+            last_used_at: number(block, "last_used_at"),
+            renewals: number(block, "renewals").unwrap_or(0),
+            paths: block.list("path[]").into_iter().map(lossy).collect(),
+            default: block.flag("default"),
+        })
+    }
+
+    /// The GitLab it belongs to.
+    pub(super) fn instance(&self) -> Option<Instance> {
+        Instance::parse(&self.host).ok()
+    }
+
+    /// What to type to mean its GitLab.
+    pub(super) fn short_host(&self) -> String {
+        self.instance().map_or_else(|| self.host.clone(), |instance| instance.short())
+    }
+}
+
+fn lossy(value: &[u8]) -> String {
+    String::from_utf8_lossy(value).into_owned()
+}
+
+/// An account as the daemon describes it, for the tests of those who show it.
+#[cfg(test)]
+pub(super) fn example() -> Account {
+    let block = Attributes::new()
+        .with("host", "https://gitlab.example")
+        .with("username", "alice")
+        .with("user_id", "7")
+        .with("name", "Alice Example")
+        .with("scope", "read_api write_repository")
+        .with("kind", "oauth")
+        .with("client_id", "1a2b3c")
+        .with("store", "keyring")
+        .with("store_place", "in the keyring (Secret Service)")
+        .with("state", "ok")
+        .with("detail", "")
+        .with("expires_at", "1700007200")
+        .with("linked_at", "1699913600")
+        .with("renewals", "12")
+        .with("path[]", "group/sub")
+        .with("default", "1");
+    Account::in_block(&block).expect("complete")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_absent_is_not_invented() {
+        let account = example();
+        assert_eq!((account.last_used_at, account.expires_at), (None, Some(1_700_007_200)));
+        assert_eq!(account.short_host(), "gitlab.example");
+        let bare = Attributes::new().with("host", "https://gitlab.example");
+        assert!(matches!(Account::in_block(&bare), Err(Error::Incomplete("username"))));
+    }
+
+    #[test]
+    fn a_state_of_a_newer_daemon_is_kept_as_its_word() {
+        assert_eq!(State::from_word("paused").word(), "paused");
+        assert_eq!(State::from_word("relink"), State::Relink);
+    }
+}

@@ -1,0 +1,253 @@
+//! The command line: verbs, flags, and the help that explains them.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::str::FromStr;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::instance::{Instance, NotAnInstance};
+
+const EXAMPLES: &str = "\
+Examples:
+  git credential-gitlab link                      link your account on gitlab.com
+  git credential-gitlab link gitlab.example.com   link one on another GitLab
+  git credential-gitlab status                    who is linked, and what is wrong
+  git credential-gitlab help link                 everything about one command
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not linked, 4 you must act (link again),
+5 the server could not be reached, 6 the server refused.";
+
+const LINK_EXAMPLES: &str = "\
+Examples:
+  git credential-gitlab link gitlab.example.com
+  git credential-gitlab link https://example.com/gitlab --client-id 1a2b3c
+  git credential-gitlab link --read-only --account alice";
+
+/// Link your GitLab account once; git, IDEs and scripts then act with your own permissions.
+#[derive(Debug, Parser)]
+#[command(name = "git-credential-gitlab", bin_name = "git credential-gitlab", version, after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// Say only what you must know
+    #[arg(short, long, global = true, conflicts_with = "verbose", display_order = 100)]
+    pub(super) quiet: bool,
+    /// Say more, such as the git commands that are run
+    #[arg(short, long, global = true, display_order = 101)]
+    pub(super) verbose: bool,
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Link an account, then let git use it
+    #[command(alias = "login", after_help = LINK_EXAMPLES)]
+    Link(Link),
+    /// Revoke what was granted, and forget the account
+    #[command(alias = "logout")]
+    Unlink(Unlink),
+    /// Show who is linked, until when, what is wrong and what to do
+    Status(Status),
+    /// Let git ask this program for a GitLab
+    #[command(long_about = CONFIGURE)]
+    Configure(Configure),
+    /// Take back what configure wrote into git's config, and nothing else
+    Unconfigure(Configure),
+    /// Run, start or stop the program that keeps the tokens (it starts by itself when needed)
+    Daemon {
+        #[command(subcommand)]
+        verb: Daemon,
+    },
+    /// Print the version
+    Version,
+}
+
+const CONFIGURE: &str = "\
+Let git ask this program for a GitLab.
+
+Writes credential.URL.helper into git's config: an empty line, which keeps helpers that were
+set up for every host out of this one, and the path of our helper. Nothing of anybody else is
+changed, and unconfigure takes it back.";
+
+#[derive(Debug, Args)]
+pub(super) struct Link {
+    /// Which GitLab: a host, host:port or base URL [default: gitlab.com, or the only one linked]
+    pub(super) host: Option<Host>,
+    /// Give consent in a browser on this machine (the default)
+    #[arg(long)]
+    pub(super) web: bool,
+    /// The Application ID, where this program has none for the GitLab
+    #[arg(long, value_name = "ID")]
+    pub(super) client_id: Option<String>,
+    /// What to ask for, separated by blanks [default: read_api write_repository]
+    #[arg(long, value_name = "SCOPES", conflicts_with = "read_only")]
+    pub(super) scopes: Option<String>,
+    /// Ask only for what clone and fetch need (read_api read_repository)
+    #[arg(long)]
+    pub(super) read_only: bool,
+    /// The GitLab user name you mean; any other is refused
+    #[arg(long, value_name = "NAME")]
+    pub(super) account: Option<String>,
+    /// Where to keep the tokens [default: the keyring; a file of yours where there is none]
+    #[arg(long)]
+    pub(super) store: Option<Store>,
+    /// How many seconds a token that is handed out must at least live
+    #[arg(long, value_name = "SECONDS")]
+    pub(super) min_life: Option<u64>,
+    /// Accept an http:// address: everybody on the way can then read your tokens
+    #[arg(long)]
+    pub(super) allow_http: bool,
+    /// Leave git's config alone
+    #[arg(long)]
+    pub(super) no_configure: bool,
+    /// Ask nothing: yes, git shall use the account
+    #[arg(long, conflicts_with = "no_configure")]
+    pub(super) yes: bool,
+    /// How long to wait for your consent
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(super) timeout: u64,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Store {
+    /// The system's keyring
+    Keyring,
+    /// A file that only you can read
+    File,
+    /// Nowhere: gone when the daemon ends
+    Memory,
+}
+
+impl Store {
+    /// The word on the command line and on the wire.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Store::Keyring => "keyring",
+            Store::File => "file",
+            Store::Memory => "memory",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Unlink {
+    /// Which GitLab [default: gitlab.com, or the only one linked]
+    pub(super) host: Option<Host>,
+    /// Which account, where several are linked
+    #[arg(long, value_name = "NAME")]
+    pub(super) account: Option<String>,
+    /// Every account (of HOST, if it is given)
+    #[arg(long, conflicts_with = "account")]
+    pub(super) all: bool,
+    /// Forget only, do not ask the server: what was granted stays valid there
+    #[arg(long)]
+    pub(super) local: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    /// Show this GitLab only
+    pub(super) host: Option<Host>,
+    /// For programs: the same as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Ask the server too, instead of telling what is known
+    #[arg(long)]
+    pub(super) check: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Configure {
+    /// Which GitLab [default: the only one linked, or gitlab.com]
+    pub(super) host: Option<Host>,
+    /// In the config of everybody on this machine, not only yours
+    #[arg(long)]
+    pub(super) system: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Daemon {
+    /// Become the daemon
+    Run {
+        /// Stay in the foreground, with the log on stderr
+        #[arg(long)]
+        foreground: bool,
+    },
+    /// Start it, if it does not run
+    Start,
+    /// Let it save and end
+    Stop,
+    /// Stop it and start the installed version
+    Restart,
+    /// Say whether it runs
+    Status,
+}
+
+/// The GitLab that the person means. As typed, because that is how they know it.
+#[derive(Debug, Clone)]
+pub(super) struct Host {
+    pub(super) typed: String,
+    pub(super) instance: Instance,
+}
+
+impl FromStr for Host {
+    type Err = NotAnInstance;
+
+    fn from_str(typed: &str) -> Result<Self, NotAnInstance> {
+        Ok(Self { typed: typed.trim().into(), instance: Instance::parse(typed)? })
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.typed)
+    }
+}
+
+/// Whether the first word after the program's name that is no flag is a verb of ours. (No flag
+/// that may stand before the verb has a value.)
+pub(super) fn names_a_verb(words: &[OsString]) -> bool {
+    let word = words.iter().skip(1).find(|word| !word.as_encoded_bytes().starts_with(b"-"));
+    let Some(word) = word.and_then(|word| word.to_str()) else { return false };
+    word == "help" || Arguments::command().find_subcommand(word).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_verb_is_known_by_its_names_wherever_flags_stand() {
+        let names_a_verb = |words: &[&str]| {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            names_a_verb(&words)
+        };
+        for words in
+            [&["x", "link"][..], &["x", "login"], &["x", "-q", "status"], &["x", "help"], &["x", "daemon", "no"]]
+        {
+            assert!(names_a_verb(words), "{words:?}");
+        }
+        for words in [&["x"][..], &["x", ""], &["x", "GET"], &["x", "get\n"], &["x", "-q"], &["x", "list", "link"]] {
+            assert!(!names_a_verb(words), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        for words in [
+            &["x", "link", "--scopes", "api", "--read-only"][..],
+            &["x", "link", "--yes", "--no-configure"],
+            &["x", "link", "--store", "cloud"],
+            &["x", "link", "alice@host"],
+            &["x", "unlink", "--all", "--account", "alice"],
+            &["x", "-q", "-v", "status"],
+        ] {
+            assert!(Arguments::try_parse_from(words).is_err(), "{words:?}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! `configure` and `unconfigure`: the verbs for our entry in git's config.
+
+use super::accounts::Accounts;
+use super::arguments::Configure;
+use super::entry::Entry;
+use super::error::Error;
+use super::git_config::Scope;
+use super::terminal::Terminal;
+use crate::client::Start;
+use crate::instance::Instance;
+
+/// `configure [HOST]`.
+pub(super) fn configure(wanted: &Configure, terminal: Terminal) -> Result<u8, Error> {
+    entry(wanted, terminal).add()?;
+    Ok(0)
+}
+
+/// `unconfigure [HOST]`.
+pub(super) fn unconfigure(wanted: &Configure, terminal: Terminal) -> Result<u8, Error> {
+    let entry = entry(wanted, terminal);
+    if !entry.remove()? {
+        terminal.note(&format!("{entry} has no value of ours; nothing was changed"));
+    }
+    Ok(0)
+}
+
+fn entry(wanted: &Configure, terminal: Terminal) -> Entry {
+    let scope = if wanted.system { Scope::System } else { Scope::Global };
+    Entry::new(instance(wanted, terminal), scope, terminal)
+}
+
+/// The GitLab that is meant: if none is named, the only one that is linked, or gitlab.com.
+fn instance(wanted: &Configure, terminal: Terminal) -> Instance {
+    if let Some(host) = &wanted.host {
+        return host.instance.clone();
+    }
+    let mut linked = match Accounts::ask(None, false, Start::IfAbsent) {
+        Ok(found) => found.accounts.iter().filter_map(|account| account.instance()).collect(),
+        Err(why) => {
+            terminal.detail(&format!("which GitLab is linked is not known: {why}"));
+            Vec::new()
+        }
+    };
+    linked.dedup();
+    match linked.as_slice() {
+        [only] => only.clone(),
+        _ => Instance::parse("gitlab.com").expect("a host name"),
+    }
+}

@@ -1,0 +1,199 @@
+//! Reading and writing git's config, by git itself: it knows the files, the quoting and the lock.
+//!
+//! Every command runs in the root directory and without git's environment, because no
+//! repository's config and no `git -c` of the command above us is any of our business.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use super::helper_list::Edit;
+use super::terminal::Terminal;
+
+/// What of git's environment says where the person's config is.
+const KEPT: [&str; 3] = ["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"];
+
+/// Whose config is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// The person's.
+    Global,
+    /// That of everybody on this machine.
+    System,
+}
+
+impl Scope {
+    fn flag(self) -> String {
+        format!("--{self}")
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Scope::Global => "global",
+            Scope::System => "system",
+        })
+    }
+}
+
+/// Why git's config could not be read or written.
+#[derive(Debug)]
+pub(super) enum GitError {
+    /// There is no git.
+    Missing,
+    /// It could not be run.
+    NotRun(io::Error),
+    /// It ran and said why not: a broken file with its line, a file that may not be written.
+    Refused(String),
+    /// A value that we can neither compare nor write back.
+    NotText(String),
+}
+
+impl fmt::Display for GitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GitError::Missing => f.write_str("git is not installed, or not on PATH"),
+            GitError::NotRun(why) => write!(f, "git could not be run: {why}"),
+            GitError::Refused(why) => write!(f, "git could not read or write its config: {why}"),
+            GitError::NotText(key) => write!(f, "git config was not changed: {key} has a value that is not UTF-8"),
+        }
+    }
+}
+
+impl std::error::Error for GitError {}
+
+/// One `credential.helper` or `credential.URL.helper`, as git reads them from all its files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Setting {
+    /// Where it stands: `file:/home/alice/.gitconfig`.
+    pub(super) origin: String,
+    /// The URL or host in the middle of the key; `None` for every host.
+    pub(super) pattern: Option<String>,
+    pub(super) value: String,
+}
+
+impl Setting {
+    /// Its key, as a person writes it.
+    pub(super) fn key(&self) -> String {
+        match &self.pattern {
+            Some(pattern) => format!("credential.{pattern}.helper"),
+            None => "credential.helper".into(),
+        }
+    }
+
+    /// The file it stands in, if it stands in one.
+    pub(super) fn file(&self) -> &str {
+        self.origin.strip_prefix("file:").unwrap_or(&self.origin)
+    }
+}
+
+/// git, for its config.
+#[derive(Debug)]
+pub(super) struct Git {
+    terminal: Terminal,
+    environment: Vec<(&'static str, OsString)>,
+}
+
+impl Git {
+    pub(super) fn new(terminal: Terminal) -> Self {
+        Self { terminal, environment: Vec::new() }
+    }
+
+    /// One that sees what a test wants it to see.
+    #[cfg(test)]
+    pub(super) fn in_environment(environment: Vec<(&'static str, OsString)>, terminal: Terminal) -> Self {
+        Self { terminal, environment }
+    }
+
+    /// The values of a key in one config file, in their order.
+    pub(super) fn values(&self, scope: Scope, key: &str) -> Result<Vec<String>, GitError> {
+        let found = self.read(&[&scope.flag(), "-z", "--get-all", "--", key])?;
+        fields(&found, key)
+    }
+
+    /// The file that a key stands in.
+    pub(super) fn file_of(&self, scope: Scope, key: &str) -> Result<Option<PathBuf>, GitError> {
+        let found = self.read(&[&scope.flag(), "-z", "--show-origin", "--get-all", "--", key])?;
+        let origin = fields(&found, key)?.into_iter().next();
+        Ok(origin.and_then(|origin| origin.strip_prefix("file:").map(PathBuf::from)))
+    }
+
+    /// Changes one value of a key.
+    pub(super) fn edit(&self, scope: Scope, key: &str, edit: &Edit) -> Result<(), GitError> {
+        let scope = &scope.flag();
+        match edit {
+            Edit::Add(value) => self.write(&[scope, "--add", "--", key, value]),
+            Edit::Replace { old, new } => self.write(&[scope, "--fixed-value", "--", key, new, old]),
+            Edit::Remove(value) => self.write(&[scope, "--fixed-value", "--unset", "--", key, value]),
+            Edit::RemoveAll => self.write(&[scope, "--unset-all", "--", key]),
+        }
+    }
+
+    /// Removes a section with all that is in it.
+    pub(super) fn remove_section(&self, scope: Scope, section: &str) -> Result<(), GitError> {
+        self.write(&[&scope.flag(), "--remove-section", "--", section])
+    }
+
+    /// Every helper that is set for any host, in the order in which git reads them.
+    pub(super) fn helpers(&self) -> Result<Vec<Setting>, GitError> {
+        let pattern = r"^credential\.(.*\.)?helper$";
+        let found = self.read(&["-z", "--show-origin", "--get-regexp", "--", pattern])?;
+        let fields = fields(&found, "credential.helper")?;
+        Ok(fields.chunks_exact(2).map(|pair| setting(&pair[0], &pair[1])).collect())
+    }
+
+    /// git's answer; nothing if it found nothing.
+    fn read(&self, arguments: &[&str]) -> Result<Vec<u8>, GitError> {
+        let output = self.run(arguments)?;
+        match output.status.code() {
+            Some(0) => Ok(output.stdout),
+            Some(1) if output.stderr.is_empty() => Ok(Vec::new()),
+            _ => Err(refused(&output)),
+        }
+    }
+
+    fn write(&self, arguments: &[&str]) -> Result<(), GitError> {
+        let output = self.run(arguments)?;
+        if output.status.success() { Ok(()) } else { Err(refused(&output)) }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Result<Output, GitError> {
+        self.terminal.detail(&format!("git config {}", arguments.join(" ")));
+        let mut command = Command::new("git");
+        command.arg("config").args(arguments);
+        command.current_dir(Path::new(if cfg!(windows) { r"C:\" } else { "/" })).stdin(Stdio::null());
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy();
+            if name.starts_with("GIT_") && !KEPT.contains(&name.as_ref()) {
+                command.env_remove(name.as_ref());
+            }
+        }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.output().map_err(|why| match why.kind() {
+            io::ErrorKind::NotFound => GitError::Missing,
+            _ => GitError::NotRun(why),
+        })
+    }
+}
+
+/// git's own words: they name the file and the line.
+fn refused(output: &Output) -> GitError {
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    GitError::Refused(if said.is_empty() { output.status.to_string() } else { said })
+}
+
+/// What git printed with `-z`: fields that end in NUL.
+fn fields(printed: &[u8], key: &str) -> Result<Vec<String>, GitError> {
+    let text = str::from_utf8(printed).map_err(|_| GitError::NotText(key.into()))?;
+    Ok(text.split_terminator('\0').map(str::to_owned).collect())
+}
+
+/// A setting from its origin and its `key\nvalue`; a key without `=` has no value.
+fn setting(origin: &str, entry: &str) -> Setting {
+    let (key, value) = entry.split_once('\n').unwrap_or((entry, ""));
+    let pattern = key.strip_prefix("credential.").and_then(|rest| rest.strip_suffix(".helper"));
+    Setting { origin: origin.into(), pattern: pattern.map(str::to_owned), value: value.into() }
+}

@@ -1,0 +1,81 @@
+//! A GitLab that has no application of ours: how to make one, and what to type then.
+
+use super::call::{needed, text};
+use super::error::Error;
+use crate::credential::Attributes;
+use crate::instance::Instance;
+
+/// What the daemon says about the application that is missing.
+#[derive(Debug)]
+pub(super) struct Registration {
+    host: String,
+    page: String,
+    redirect_uri: String,
+    scopes: Vec<String>,
+}
+
+impl Registration {
+    pub(super) fn in_block(block: &Attributes) -> Result<Self, Error> {
+        Ok(Self {
+            host: needed(block, "host")?,
+            page: needed(block, "page")?,
+            redirect_uri: needed(block, "redirect_uri")?,
+            scopes: text(block, "scopes").split_ascii_whitespace().map(str::to_owned).collect(),
+        })
+    }
+
+    /// Every field of GitLab's form, in the form's order.
+    pub(super) fn instructions(&self) -> String {
+        let Self { host, page, redirect_uri, scopes } = self;
+        let scopes = scopes.join(", ");
+        format!(
+            "This program has no application on {host} yet. To make one, once:\n\
+             \n  1. open {page}\
+             \n  2. Name: git-credential-gitlab\
+             \n     Redirect URI: {redirect_uri}\
+             \n     Confidential: NOT ticked\
+             \n     Scopes ticked: {scopes}\
+             \n  3. press Save\
+             \n  4. copy the Application ID (there is no need for the secret)\n\n"
+        )
+    }
+
+    /// How to go on, where nobody can be asked for the Application ID.
+    pub(super) fn next_step(&self) -> String {
+        let short = Instance::parse(&self.host).map_or_else(|_| self.host.clone(), |instance| instance.short());
+        format!(
+            "Then type: git credential-gitlab link {short} --client-id ID\n\
+             An administrator can spare everybody this, in git's config: credential.{}.oauthClientId",
+            self.host
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_instructions_name_every_field() {
+        let block = Attributes::new()
+            .with("host", "https://gitlab.example")
+            .with("page", "https://gitlab.example/-/user_settings/applications")
+            .with("redirect_uri", "http://127.0.0.1")
+            .with("scopes", "read_api write_repository");
+        let registration = Registration::in_block(&block).expect("complete");
+        let text = registration.instructions();
+        for part in [
+            "open https://gitlab.example/-/user_settings/applications\n",
+            "Name: git-credential-gitlab\n",
+            "Redirect URI: http://127.0.0.1\n",
+            "Confidential: NOT ticked\n",
+            "Scopes ticked: read_api, write_repository\n",
+            "press Save\n",
+        ] {
+            assert!(text.contains(part), "{part:?} in {text}");
+        }
+        let next = registration.next_step();
+        assert!(next.contains("git credential-gitlab link gitlab.example --client-id ID\n"), "{next}");
+        assert!(next.contains("credential.https://gitlab.example.oauthClientId"), "{next}");
+    }
+}

@@ -1,0 +1,139 @@
+//! `status` for people: a paragraph per account, and what to type where something is wrong.
+
+use super::accounts::{Account, State};
+use super::time::Now;
+
+/// The paragraphs of all accounts.
+pub(super) fn render(accounts: &[Account], now: &Now) -> String {
+    let paragraphs: Vec<String> = accounts.iter().map(|account| paragraph(account, accounts, now)).collect();
+    paragraphs.join("\n")
+}
+
+fn paragraph(account: &Account, all: &[Account], now: &Now) -> String {
+    let mut lines = vec![title(account, all), format!("  {}", condition(account, now))];
+    if let Some(command) = remedy(account, all) {
+        lines.push(format!("  to mend it: {command}"));
+    }
+    if !account.paths.is_empty() {
+        lines.push(format!("  for {}", account.paths.join(", ")));
+    }
+    let kept = if account.store_place.is_empty() { &account.store } else { &account.store_place };
+    lines.push(format!("  may {}; kept {kept}", account.scopes.join(", ")));
+    lines.push(format!("  {}", history(account, now)));
+    lines.into_iter().map(|line| line + "\n").collect()
+}
+
+fn title(account: &Account, all: &[Account]) -> String {
+    let Account { host, username, name, .. } = account;
+    let name = if name.is_empty() || name == username { String::new() } else { format!(" ({name})") };
+    let default = if account.default && has_siblings(account, all) { ", the default" } else { "" };
+    format!("{host} as {username}{name}{default}")
+}
+
+fn condition(account: &Account, now: &Now) -> String {
+    let because = match account.detail.is_empty() {
+        true => String::new(),
+        false => format!(": {}", account.detail),
+    };
+    match &account.state {
+        State::Ok => format!("works; {}", life(account, now)),
+        State::Renewing => "works; its access token is being renewed".into(),
+        State::Unreachable => {
+            format!("the server can't be reached{because}; the account stays linked, and is tried again")
+        }
+        State::Relink => format!("does not work any more{because}"),
+        State::Unsaved => format!("works, but its newest tokens could not be saved{because}; that is tried again"),
+        State::Unknown(word) => format!("{word}{because}"),
+    }
+}
+
+fn life(account: &Account, now: &Now) -> String {
+    let renews = account.kind == "oauth";
+    match account.expires_at {
+        None => "the token does not expire".into(),
+        Some(at) if now.is_past(at) && renews => "the access token is renewed at the next use".into(),
+        Some(at) if now.is_past(at) => format!("the token expired at {}", now.show(at)),
+        Some(at) if renews => format!("the access token lives until {} and is then renewed by itself", now.show(at)),
+        Some(at) => format!("the token lives until {}", now.show(at)),
+    }
+}
+
+/// The one command that mends it.
+fn remedy(account: &Account, all: &[Account]) -> Option<String> {
+    let host = account.short_host();
+    let named = match has_siblings(account, all) {
+        true => format!("{host} --account {}", account.username),
+        false => host.clone(),
+    };
+    match account.state {
+        State::Ok | State::Renewing | State::Unknown(_) => None,
+        State::Relink => Some(format!("git credential-gitlab link {named}")),
+        State::Unreachable => Some(format!("git credential-gitlab status {host} --check (once the server is back)")),
+        State::Unsaved => {
+            Some(format!("git credential-gitlab link {named} --store file (if it can't be saved at all)"))
+        }
+    }
+}
+
+fn history(account: &Account, now: &Now) -> String {
+    let linked = account.linked_at.map_or_else(|| "linked".into(), |at| format!("linked {}", now.show(at)));
+    let renewed = match (account.kind.as_str(), account.renewals) {
+        ("oauth", 1) => ", renewed once".into(),
+        ("oauth", count) => format!(", renewed {count} times"),
+        _ => String::new(),
+    };
+    let used = account.last_used_at.map_or_else(|| "never used yet".into(), |at| format!("last used {}", now.show(at)));
+    format!("{linked}{renewed}, {used}")
+}
+
+/// Whether its host has other accounts.
+fn has_siblings(account: &Account, all: &[Account]) -> bool {
+    all.iter().filter(|other| other.host == account.host).count() > 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::accounts::example;
+    use super::*;
+
+    const NOW: i64 = 1_700_000_000;
+
+    #[test]
+    fn an_account_that_works_is_a_short_paragraph() {
+        let expected = "\
+https://gitlab.example as alice (Alice Example)
+  works; the access token lives until 2023-11-15 00:13 (in 2 h 0 min) and is then renewed by itself
+  for group/sub
+  may read_api, write_repository; kept in the keyring (Secret Service)
+  linked 2023-11-13 22:13 (1 day 0 h ago), renewed 12 times, never used yet
+";
+        assert_eq!(render(&[example()], &Now::at(NOW)), expected);
+    }
+
+    #[test]
+    fn an_account_that_must_be_linked_again_says_how() {
+        let mut alice = example();
+        alice.state = State::Relink;
+        alice.detail = "access was revoked".into();
+        let text = render(std::slice::from_ref(&alice), &Now::at(NOW));
+        assert!(text.contains("  does not work any more: access was revoked\n"), "{text}");
+        assert!(text.contains("  to mend it: git credential-gitlab link gitlab.example\n"), "{text}");
+        let mut bob = example();
+        bob.username = "bob".into();
+        let text = render(&[alice, bob], &Now::at(NOW));
+        assert!(text.contains("link gitlab.example --account alice\n"), "{text}");
+    }
+
+    #[test]
+    fn only_what_can_be_renewed_is_said_to_be() {
+        let mut account = example();
+        let now = Now::at(NOW);
+        account.expires_at = Some(NOW - 60);
+        assert_eq!(life(&account, &now), "the access token is renewed at the next use");
+        account.kind = "token".into();
+        assert_eq!(life(&account, &now), "the token expired at 22:12 (1 min ago)");
+        account.expires_at = None;
+        assert_eq!(life(&account, &now), "the token does not expire");
+        assert!(!history(&account, &now).contains("renewed"));
+    }
+}

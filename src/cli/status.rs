@@ -1,0 +1,65 @@
+//! `status`: who is linked, until when, what is wrong and what to do.
+
+use super::accounts::{Account, Accounts, State};
+use super::arguments::{Host, Status};
+use super::error::Error;
+use super::terminal::Terminal;
+use super::time::Now;
+use super::{json, report};
+use crate::client::Start;
+use crate::protocol::Code;
+
+/// Shows the accounts; the exit code tells a script how they are.
+pub(super) fn run(wanted: &Status, terminal: Terminal) -> Result<u8, Error> {
+    let instance = wanted.host.as_ref().map(|host| &host.instance);
+    let found = Accounts::ask(instance, wanted.check, Start::IfAbsent)?;
+    for problem in &found.problems {
+        terminal.say(&format!("warning: {problem}"));
+    }
+    match wanted.json {
+        true => terminal.print(&json::render(&found))?,
+        false => terminal.print(&report::render(&found.accounts, &Now::here()))?,
+    }
+    if found.accounts.is_empty() {
+        terminal.say(&not_linked(wanted.host.as_ref()));
+    }
+    Ok(exit_code(&found.accounts, !found.problems.is_empty()))
+}
+
+/// That nothing is linked, and the command that mends it.
+pub(super) fn not_linked(host: Option<&Host>) -> String {
+    match host {
+        Some(host) => format!("{host} is not linked; to link it: git credential-gitlab link {host}"),
+        None => "nothing is linked; to link an account: git credential-gitlab link HOST".into(),
+    }
+}
+
+/// What the person must do comes before what they can wait for.
+fn exit_code(accounts: &[Account], has_problems: bool) -> u8 {
+    let some = |state: State| accounts.iter().any(|account| account.state == state);
+    match () {
+        () if accounts.is_empty() => Code::NotLinked.exit_code(),
+        () if some(State::Relink) => Code::Relink.exit_code(),
+        () if some(State::Unreachable) => Code::Unreachable.exit_code(),
+        () if has_problems => Code::Failed.exit_code(),
+        () => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::accounts::example;
+    use super::*;
+
+    #[test]
+    fn the_worst_account_decides_the_exit_code() {
+        let with = |states: &[State]| -> Vec<Account> {
+            states.iter().map(|state| Account { state: state.clone(), ..example() }).collect()
+        };
+        assert_eq!(exit_code(&[], true), 3);
+        assert_eq!(exit_code(&with(&[State::Ok, State::Renewing, State::Unsaved]), false), 0);
+        assert_eq!(exit_code(&with(&[State::Ok]), true), 1);
+        assert_eq!(exit_code(&with(&[State::Unreachable, State::Ok]), true), 5);
+        assert_eq!(exit_code(&with(&[State::Unreachable, State::Relink]), false), 4);
+    }
+}

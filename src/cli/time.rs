@@ -1,0 +1,82 @@
+//! Times for people and for programs.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// The moment that a person's view is drawn at.
+#[derive(Debug, Clone)]
+pub(super) struct Now {
+    seconds: i64,
+    zone: TimeZone,
+}
+
+impl Now {
+    /// This moment, in the person's time zone.
+    pub(super) fn here() -> Self {
+        Self { seconds: Timestamp::now().as_second(), zone: TimeZone::system() }
+    }
+
+    /// `14:32 (in 1 h 52 min)`; with the date, if it is another day's.
+    pub(super) fn show(&self, seconds: i64) -> String {
+        let (Ok(then), Ok(now)) = (Timestamp::from_second(seconds), Timestamp::from_second(self.seconds)) else {
+            return "a time out of range".into();
+        };
+        let (then, now) = (then.to_zoned(self.zone.clone()), now.to_zoned(self.zone.clone()));
+        let format = if then.date() == now.date() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
+        let distance = match seconds - self.seconds {
+            0 => "now".into(),
+            ahead @ 1.. => format!("in {}", span(ahead.unsigned_abs())),
+            behind => format!("{} ago", span(behind.unsigned_abs())),
+        };
+        format!("{} ({distance})", then.strftime(format))
+    }
+
+    /// Whether a time has passed.
+    pub(super) fn is_past(&self, seconds: i64) -> bool {
+        seconds <= self.seconds
+    }
+
+    #[cfg(test)]
+    pub(super) fn at(seconds: i64) -> Self {
+        Self { seconds, zone: TimeZone::UTC }
+    }
+}
+
+/// RFC 3339 in UTC; `None` for a time that no calendar has.
+pub(super) fn rfc3339(seconds: i64) -> Option<String> {
+    Timestamp::from_second(seconds).ok().map(|moment| moment.to_string())
+}
+
+/// A span as a person says it: at most two units.
+fn span(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, minutes) => format!("{minutes} min"),
+        (0, hours, minutes) => format!("{hours} h {} min", minutes % 60),
+        (1, hours, _) => format!("1 day {} h", hours % 24),
+        (days, _, _) => format!("{days} days"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_shown_with_its_distance() {
+        let now = Now::at(1_700_000_000); // 2023-11-14 22:13:20
+        assert_eq!(now.show(1_700_006_000), "23:53 (in 1 h 40 min)");
+        assert_eq!(now.show(1_699_999_990), "22:13 (10 s ago)");
+        assert_eq!(now.show(1_700_100_000), "2023-11-16 02:00 (in 1 day 3 h)");
+        assert_eq!(now.show(1_699_000_000), "2023-11-03 08:26 (11 days ago)");
+        assert_eq!(now.show(1_700_000_000), "22:13 (now)");
+        assert_eq!(now.show(i64::MAX), "a time out of range");
+    }
+
+    #[test]
+    fn programs_get_utc() {
+        assert_eq!(rfc3339(1_700_000_000).as_deref(), Some("2023-11-14T22:13:20Z"));
+        assert_eq!(rfc3339(i64::MIN), None);
+    }
+}

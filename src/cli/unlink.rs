@@ -1,0 +1,89 @@
+//! `unlink`: revoke at the server, forget here, and take our line out of git's config once the
+//! last account of a host is gone.
+
+use super::arguments::Unlink;
+use super::call::{AFTER_ASKING_SERVERS, Reply, needed, text};
+use super::entry::Entry;
+use super::error::Error;
+use super::git_config::Scope;
+use super::status;
+use super::terminal::Terminal;
+use crate::client::Start;
+use crate::credential::Attributes;
+use crate::instance::Instance;
+use crate::protocol::{self, Code, action};
+
+/// What came of unlinking, over all accounts.
+#[derive(Default)]
+struct Outcome {
+    unlinked: usize,
+    /// What they granted is still valid at the server.
+    not_revoked: usize,
+    /// git still asks us for their host, because its config could not be changed.
+    still_configured: usize,
+}
+
+/// Unlinks. What was unlinked before a failure is printed all the same.
+pub(super) fn run(wanted: &Unlink, terminal: Terminal) -> Result<u8, Error> {
+    let mut reply = Reply::to(&request(wanted), Start::IfAbsent, AFTER_ASKING_SERVERS)?;
+    let mut outcome = Outcome::default();
+    while let Some(block) = reply.good_block()? {
+        if block.get("username").is_some() {
+            tell(&block, &mut outcome, terminal)?;
+        }
+    }
+    let code = match outcome {
+        Outcome { unlinked: 0, .. } => {
+            terminal.say(&status::not_linked(wanted.host.as_ref()));
+            Code::NotLinked
+        }
+        // With --local the person asked for just that.
+        Outcome { not_revoked: 1.., .. } if !wanted.local => Code::Unreachable,
+        Outcome { still_configured: 1.., .. } => Code::Failed,
+        _ => return Ok(0),
+    };
+    Ok(code.exit_code())
+}
+
+fn request(wanted: &Unlink) -> Attributes {
+    let Unlink { host, account, all, local } = wanted;
+    let mut request = protocol::request(action::UNLINK);
+    if let Some(host) = host {
+        request.push("host", &host.typed);
+    }
+    if let Some(account) = account {
+        request.push("account", account);
+    }
+    for (key, given) in [("all", all), ("local", local)] {
+        if *given {
+            request.push(key, "1");
+        }
+    }
+    request
+}
+
+/// One account is gone.
+fn tell(block: &Attributes, outcome: &mut Outcome, terminal: Terminal) -> Result<(), Error> {
+    let (host, username) = (needed(block, "host")?, needed(block, "username")?);
+    outcome.unlinked += 1;
+    terminal.print(&format!("unlinked {host} ({username})"))?;
+    if !block.flag("revoked") {
+        outcome.not_revoked += 1;
+        let detail = text(block, "detail");
+        let because = if detail.is_empty() { detail } else { format!(" ({detail})") };
+        terminal.say(&format!(
+            "what {username} granted was not revoked at the server{because}; \
+             to revoke it, open {host}/-/user_settings/applications"
+        ));
+    }
+    let was_last = block.get("remaining") == Some(b"0");
+    if let Some(instance) = Instance::parse(&host).ok().filter(|_| was_last)
+        && let Err(why) = Entry::new(instance.clone(), Scope::Global, terminal).remove()
+    {
+        outcome.still_configured += 1;
+        let short = instance.short();
+        terminal
+            .say(&format!("error: {why}\ngit still asks for {instance}: git credential-gitlab unconfigure {short}"));
+    }
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! git config is our config: read at link, and once per account and daemon.
+//!
+//! git itself is asked, from the root directory and without the variables that describe a
+//! repository, so that no repository's own config is ever read: it belongs to whoever wrote it.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+
+use super::gitlab::{Endpoints, Network};
+use super::secret::Secret;
+use crate::credential::printable;
+use crate::instance::Instance;
+
+/// git answers in milliseconds; a home directory on a dead network drive does not.
+const GIT_WITHIN: Duration = Duration::from_secs(5);
+
+/// What git config says about one GitLab.
+#[derive(Debug, Default)]
+pub struct Config {
+    /// `oauthClientId`, or Git Credential Manager's `gitLabDevClientId`.
+    pub client_id: Option<String>,
+    /// `oauthClientSecret` or `gitLabDevClientSecret`.
+    pub client_secret: Option<Secret>,
+    /// `oauthScopes`.
+    pub scopes: Option<String>,
+    /// `oauthRedirectURL` or `gitLabDevRedirectUri`.
+    pub redirect_uri: Option<String>,
+    /// `oauthAuthURL` and `oauthTokenURL`.
+    pub endpoints: Endpoints,
+    /// `gitlabStore`.
+    pub store: Option<String>,
+    /// `gitlabMinLife`, in seconds.
+    pub min_life: Option<String>,
+    /// `http.<url>.*`.
+    pub network: Network,
+}
+
+/// Why git config could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// git's own words, which name the file and the line.
+    #[error("git config can't be read: {0}")]
+    Broken(String),
+    /// It did not answer.
+    #[error("git config did not answer within {} s", GIT_WITHIN.as_secs())]
+    Silent,
+}
+
+/// Reads what is configured for an instance. Without git nothing is configured.
+pub async fn read(instance: &Instance) -> Result<Config, ConfigError> {
+    let credential = section("credential", instance).await?;
+    let http = section("http", instance).await?;
+    let value = |section: &[(String, String)], name: &str| {
+        let found = section.iter().rev().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
+    };
+    let ours = |names: &[&str]| names.iter().find_map(|name| value(&credential, &format!("credential.{name}")));
+    Ok(Config {
+        client_id: ours(&["oauthclientid", "gitlabdevclientid"]),
+        client_secret: ours(&["oauthclientsecret", "gitlabdevclientsecret"]).map(Secret::new),
+        scopes: ours(&["oauthscopes"]),
+        redirect_uri: ours(&["oauthredirecturl", "gitlabdevredirecturi"]),
+        endpoints: Endpoints {
+            authorize: ours(&["oauthauthurl"]).map(|url| absolute(instance, &url)),
+            token: ours(&["oauthtokenurl"]).map(|url| absolute(instance, &url)),
+        },
+        store: ours(&["gitlabstore"]),
+        min_life: ours(&["gitlabminlife"]),
+        network: Network { ca_file: value(&http, "http.sslcainfo").map(home_path), proxy: value(&http, "http.proxy") },
+    })
+}
+
+/// git-credential-oauth takes a path for an endpoint too: `/oauth/authorize`.
+fn absolute(instance: &Instance, url: &str) -> String {
+    if url.starts_with('/') { instance.page(url) } else { url.into() }
+}
+
+/// git expands `~/` in paths.
+fn home_path(path: String) -> PathBuf {
+    match (path.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => path.into(),
+    }
+}
+
+/// All variables of a section that apply to the instance, as git matches URLs.
+async fn section(name: &str, instance: &Instance) -> Result<Vec<(String, String)>, ConfigError> {
+    let mut git = Command::new("git");
+    git.args(["config", "-z", "--get-urlmatch", name, &instance.to_string()]);
+    git.current_dir(if cfg!(windows) { r"C:\" } else { "/" });
+    git.env_remove("GIT_DIR").env_remove("GIT_CONFIG_PARAMETERS").env_remove("GIT_CONFIG_COUNT").env("LC_ALL", "C");
+    git.stdin(Stdio::null()).kill_on_drop(true);
+    let output = match tokio::time::timeout(GIT_WITHIN, git.output()).await {
+        Err(_) => return Err(ConfigError::Silent),
+        Ok(Err(why)) if why.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Ok(Err(why)) => return Err(ConfigError::Broken(why.to_string())),
+        Ok(Ok(output)) => output,
+    };
+    match output.status.code() {
+        Some(0 | 1) if output.stderr.is_empty() => Ok(pairs(&output.stdout)),
+        _ => Err(ConfigError::Broken(printable(&String::from_utf8_lossy(&output.stderr), 300))),
+    }
+}
+
+/// `git config -z`: key, newline, value, NUL. A key without a value has no newline.
+fn pairs(output: &[u8]) -> Vec<(String, String)> {
+    let entries = output.split(|&b| b == 0).filter(|entry| !entry.is_empty());
+    entries
+        .map(|entry| {
+            let entry = String::from_utf8_lossy(entry);
+            let (key, value) = entry.split_once('\n').unwrap_or((&entry, ""));
+            (key.to_ascii_lowercase(), value.to_owned())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_may_have_any_character() {
+        let found = pairs(b"credential.oauthclientid\nabc\0http.proxy\na=b\nc\0http.sslverify\0");
+        assert_eq!(found[0], ("credential.oauthclientid".into(), "abc".into()));
+        assert_eq!(found[1], ("http.proxy".into(), "a=b\nc".into()));
+        assert_eq!(found[2], ("http.sslverify".into(), String::new()));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_output_is_read_without_panic(output: Vec<u8>) {
+            pairs(&output);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! GitLab as a server: the only room that knows its URLs and speaks HTTP.
+//!
+//! What a request ends with is one of three things: an answer, a [`Trouble::Refused`] (the server
+//! understood and said no), or a [`Trouble::Transient`] (anything that may pass: no network, a
+//! proxy's error page, a server that is down). Only the second says anything about a token.
+
+mod http;
+mod oauth;
+mod rest;
+
+use serde::{Deserialize, Serialize};
+
+pub use http::Network;
+pub use oauth::Authorization;
+pub use rest::{Liveness, User};
+
+use super::secret::Secret;
+use crate::instance::Instance;
+use http::Http;
+
+/// Why a request did not get what it asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// It may pass.
+    #[error("{why}")]
+    Transient {
+        /// What happened, for people.
+        why: String,
+        /// Seconds after which the server wants to be asked again.
+        retry_after: Option<i64>,
+    },
+    /// The server said no.
+    #[error("{why}")]
+    Refused {
+        /// RFC 6749's word for it (`invalid_grant`), or the HTTP status.
+        error: String,
+        /// The same for people.
+        why: String,
+    },
+}
+
+impl Trouble {
+    fn transient(why: impl Into<String>) -> Self {
+        Trouble::Transient { why: why.into(), retry_after: None }
+    }
+}
+
+/// Endpoints that git config moved (`credential.<url>.oauthTokenURL` and its siblings).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Endpoints {
+    /// Where the browser goes.
+    pub authorize: Option<String>,
+    /// Where codes and refresh tokens are spent.
+    pub token: Option<String>,
+}
+
+/// One GitLab, and the application registered there for us.
+#[derive(Debug)]
+pub struct GitLab {
+    instance: Instance,
+    client_id: String,
+    client_secret: Option<Secret>,
+    endpoints: Endpoints,
+    http: Http,
+}
+
+impl GitLab {
+    /// Nothing is sent yet, and nothing can fail yet.
+    pub fn new(
+        instance: Instance,
+        client_id: String,
+        client_secret: Option<Secret>,
+        endpoints: Endpoints,
+        network: Network,
+    ) -> Self {
+        Self { instance, client_id, client_secret, endpoints, http: Http::new(network) }
+    }
+
+    /// The page where a person registers an application.
+    pub fn applications_page(instance: &Instance) -> String {
+        instance.page("/-/user_settings/applications")
+    }
+}

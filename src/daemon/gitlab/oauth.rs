@@ -1,0 +1,166 @@
+//! RFC 6749 as GitLab speaks it: authorization codes with PKCE (RFC 7636), refresh, revocation
+//! (RFC 7009).
+
+use oauth2::basic::{BasicClient, BasicErrorResponse, BasicTokenResponse};
+use oauth2::{
+    AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointNotSet, EndpointSet,
+    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope, TokenResponse, TokenUrl,
+};
+
+use super::{GitLab, Trouble};
+use crate::credential::printable;
+use crate::daemon::secret::Secret;
+
+/// A token pair as the server gave it.
+#[derive(Debug)]
+pub struct Grant {
+    /// For git.
+    pub access_token: Secret,
+    /// For the next pair; none if the server issues tokens without an end.
+    pub refresh_token: Option<Secret>,
+    /// Seconds from now.
+    pub expires_in: Option<i64>,
+    /// What the token may do.
+    pub scopes: Vec<String>,
+}
+
+/// What a browser is sent to, and what its return must match.
+#[derive(Debug)]
+pub struct Authorization {
+    /// The address for the browser.
+    pub url: String,
+    /// What the return must repeat: it belongs to this link and to no other.
+    pub state: Secret,
+    verifier: PkceCodeVerifier,
+    redirect_uri: String,
+}
+
+/// A token's length that no server reaches, and that every store can keep.
+const MAX_TOKEN: usize = 1024;
+
+/// Ten years. A longer life is a mistake (milliseconds, say), so it is not believed.
+const MAX_LIFE: i64 = 10 * 366 * 24 * 3600;
+
+type Client = BasicClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
+
+impl GitLab {
+    fn oauth(&self) -> Result<Client, Trouble> {
+        let bad = |what: &str| Trouble::transient(format!("{what} in git config is not a URL"));
+        let page = |moved: &Option<String>, path| moved.clone().unwrap_or_else(|| self.instance.page(path));
+        let authorize = AuthUrl::new(page(&self.endpoints.authorize, "/oauth/authorize"));
+        let token = TokenUrl::new(page(&self.endpoints.token, "/oauth/token"));
+        let client = BasicClient::new(ClientId::new(self.client_id.clone()))
+            .set_auth_uri(authorize.map_err(|_| bad("oauthAuthURL"))?)
+            .set_token_uri(token.map_err(|_| bad("oauthTokenURL"))?)
+            // One way only: newer servers refuse a client that identifies itself in two.
+            .set_auth_type(AuthType::RequestBody);
+        Ok(match &self.client_secret {
+            Some(secret) => client.set_client_secret(ClientSecret::new(secret.expose().into())),
+            None => client,
+        })
+    }
+
+    /// Begins an authorization: a fresh state and PKCE challenge (S256).
+    pub fn authorize(&self, redirect_uri: &str, scopes: &str) -> Result<Authorization, Trouble> {
+        let bad = |_| Trouble::transient(format!("the redirect URI {redirect_uri} is not a URL"));
+        let redirect = RedirectUrl::new(redirect_uri.into()).map_err(bad)?;
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let client = self.oauth()?.set_redirect_uri(redirect);
+        let (url, state) = client
+            .authorize_url(CsrfToken::new_random)
+            // Without a scope GitLab would grant everything (`api`).
+            .add_scopes(scopes.split_whitespace().map(|scope| Scope::new(scope.into())))
+            .set_pkce_challenge(challenge)
+            .url();
+        let state = Secret::new(state.into_secret());
+        Ok(Authorization { url: url.into(), state, verifier, redirect_uri: redirect_uri.into() })
+    }
+
+    /// Exchanges the code that the browser brought back.
+    pub async fn exchange(&self, authorization: Authorization, code: &Secret) -> Result<Grant, Trouble> {
+        let redirect = RedirectUrl::new(authorization.redirect_uri).expect("it was parsed before");
+        let client = self.oauth()?.set_redirect_uri(redirect);
+        let code = AuthorizationCode::new(code.expose().into());
+        let answer = client.exchange_code(code).set_pkce_verifier(authorization.verifier).request_async(&self.http);
+        self.grant(answer.await).await
+    }
+
+    /// Spends a refresh token. The scope is left out, so that it stays as it is.
+    pub async fn refresh(&self, refresh_token: &Secret) -> Result<Grant, Trouble> {
+        let token = RefreshToken::new(refresh_token.expose().into());
+        let answer = self.oauth()?.exchange_refresh_token(&token).request_async(&self.http).await;
+        self.grant(answer).await
+    }
+
+    /// Revokes a pair by its refresh token (an expired access token would be answered with 200,
+    /// and nothing would happen) or, where there is none, by its access token.
+    pub async fn revoke(&self, token: &Secret) -> Result<(), Trouble> {
+        let mut form = vec![("token", token.expose()), ("client_id", &self.client_id)];
+        if let Some(secret) = &self.client_secret {
+            form.push(("client_secret", secret.expose()));
+        }
+        let answer = self.http.send(self.http.post_form(&self.instance.page("/oauth/revoke"), &form)?).await?;
+        if answer.status().is_success() {
+            return Ok(());
+        }
+        let error: Option<BasicErrorResponse> = serde_json::from_slice(answer.body()).ok();
+        let error = error.map_or_else(|| answer.status().as_str().into(), |error| error.error().as_ref().into());
+        Err(Trouble::Refused { why: format!("the server refuses the revocation ({error})"), error })
+    }
+
+    async fn grant(&self, answer: Result<BasicTokenResponse, AnswerError>) -> Result<Grant, Trouble> {
+        let answer = answer.map_err(classify)?;
+        let access_token = token(answer.access_token().secret())?;
+        let refresh_token = answer.refresh_token().map(|refresh| token(refresh.secret())).transpose()?;
+        let told = answer.expires_in().and_then(|life| i64::try_from(life.as_secs()).ok());
+        let scopes = answer.scopes().into_iter().flatten().map(|scope| printable(scope, 100)).collect();
+        let mut grant = Grant { access_token, refresh_token, expires_in: told, scopes };
+        if !grant.expires_in.is_some_and(|life| (1..=MAX_LIFE).contains(&life)) {
+            // Servers before 15.0 issue tokens without an end, and say so only here.
+            grant.expires_in = match self.token_info(&grant.access_token).await {
+                Ok(super::Liveness::Alive { expires_in, .. }) => {
+                    expires_in.filter(|life| (1..=MAX_LIFE).contains(life))
+                }
+                _ => None,
+            };
+        }
+        Ok(grant)
+    }
+}
+
+type AnswerError = RequestTokenError<Trouble, BasicErrorResponse>;
+
+/// What an error of the token endpoint means. The body is never quoted: it may be a token pair.
+fn classify(error: AnswerError) -> Trouble {
+    match error {
+        RequestTokenError::ServerResponse(answer) => {
+            let error = printable(answer.error().as_ref(), 100);
+            let text = answer.error_description().map(|text| format!(": {}", printable(text, 300)));
+            Trouble::Refused { why: format!("the server says {error}{}", text.unwrap_or_default()), error }
+        }
+        RequestTokenError::Request(trouble) => trouble,
+        RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
+            Trouble::transient("the answer of the token endpoint is not the JSON that RFC 6749 asks for")
+        }
+    }
+}
+
+/// A token that fits into a line of git's protocol and into an HTTP header.
+fn token(text: &str) -> Result<Secret, Trouble> {
+    let fits = !text.is_empty() && text.len() <= MAX_TOKEN && text.bytes().all(|b| b.is_ascii_graphic());
+    let unfit = || Trouble::transient("the server sent a token with characters that no token has");
+    fits.then(|| Secret::new(text)).ok_or_else(unfit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_that_could_break_a_line_are_not_taken() {
+        for text in ["", "a b", "a\nb", "a\rb", "a\0b", "tök", &"x".repeat(MAX_TOKEN + 1)] {
+            assert!(token(text).is_err(), "{text:?}");
+        }
+        assert!(token(&"a0".repeat(32)).is_ok());
+    }
+}

@@ -1,0 +1,84 @@
+//! The few pieces of GitLab's REST interface that linking needs.
+
+use serde::Deserialize;
+
+use super::{GitLab, Trouble};
+use crate::credential::printable;
+use crate::daemon::secret::Secret;
+
+/// Whose token it is.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct User {
+    /// GitLab's number: it stays when the name changes.
+    pub id: u64,
+    /// The name in URLs.
+    pub username: String,
+    /// The name of the person.
+    #[serde(default)]
+    pub name: String,
+}
+
+/// What `/oauth/token/info` says of an access token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Liveness {
+    /// It works.
+    Alive {
+        /// Seconds; none if it has no end.
+        expires_in: Option<i64>,
+        /// The owner's number.
+        user_id: Option<u64>,
+    },
+    /// It is expired, revoked, or was never issued.
+    Dead,
+}
+
+impl GitLab {
+    /// Who the token acts as. Where its scopes don't allow to ask (repository scopes alone), the
+    /// number is all that can be known, and the name is made of it.
+    pub async fn current_user(&self, token: &Secret) -> Result<User, Trouble> {
+        let answer = self.http.send(self.http.get(&self.instance.page("/api/v4/user"), token.expose())?).await?;
+        match answer.status().as_u16() {
+            200 => {
+                let user: User = serde_json::from_slice(answer.body())
+                    .map_err(|_| Trouble::transient("the answer to /api/v4/user is not a user"))?;
+                let name = printable(&user.name, 200);
+                match user.username.bytes().all(|b| b.is_ascii_graphic()) && !user.username.is_empty() {
+                    true => Ok(User { name, username: printable(&user.username, 255), ..user }),
+                    false => Err(Trouble::transient("the answer to /api/v4/user has no usable user name")),
+                }
+            }
+            403 => match self.token_info(token).await? {
+                Liveness::Alive { user_id: Some(id), .. } => {
+                    Ok(User { id, username: format!("user-{id}"), name: String::new() })
+                }
+                _ => Err(Trouble::transient("the server does not say whose token it issued")),
+            },
+            status => Err(Trouble::Refused {
+                error: status.to_string(),
+                why: format!("the server answered {status} to the question whose token it issued"),
+            }),
+        }
+    }
+
+    /// Whether a token lives. GitLab does not count this among failed logins, whatever comes of
+    /// it, so it is the one safe question about a token that was refused.
+    pub async fn token_info(&self, token: &Secret) -> Result<Liveness, Trouble> {
+        #[derive(Deserialize)]
+        struct Info {
+            #[serde(default)]
+            resource_owner_id: Option<u64>,
+            #[serde(default)]
+            expires_in: Option<i64>,
+        }
+        let answer = self.http.send(self.http.get(&self.instance.page("/oauth/token/info"), token.expose())?).await?;
+        match answer.status().as_u16() {
+            200 => {
+                let info: Info = serde_json::from_slice(answer.body())
+                    .map_err(|_| Trouble::transient("the answer to /oauth/token/info is not what GitLab sends"))?;
+                Ok(Liveness::Alive { expires_in: info.expires_in, user_id: info.resource_owner_id })
+            }
+            401 => Ok(Liveness::Dead),
+            status => Err(Trouble::transient(format!("the server answered {status} to /oauth/token/info"))),
+        }
+    }
+}

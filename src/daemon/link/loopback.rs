@@ -1,0 +1,189 @@
+//! The listener that the browser comes back to (RFC 8252, section 7.3), on loopback only.
+//!
+//! Anybody on this machine can talk to it: port scanners, prefetching browsers, other sites'
+//! pages by a rebound name. So it takes only its own path, Host and state; whatever else comes
+//! gets a page and does not end the wait.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::HOST;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use url::Url;
+
+use super::page;
+use crate::credential::printable;
+use crate::daemon::secret::Secret;
+use crate::protocol::{Code, Failure};
+
+/// A browser sends its few headers at once.
+const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// Exchanging the code takes up to 30 s; the browser shows its page after that.
+const PAGE_WITHIN: Duration = Duration::from_secs(60);
+
+/// The browser gets its page after the link is done; on loopback that takes milliseconds.
+const LAST_PAGE_WITHIN: Duration = Duration::from_secs(5);
+
+/// Connections at a time; a browser opens two or three.
+const CONNECTIONS: usize = 16;
+
+/// What the browser brought back.
+pub(super) struct Return {
+    /// The code, or the server's word for why there is none (`access_denied`).
+    pub(super) outcome: Result<Secret, String>,
+    /// Where the page goes that the browser shows.
+    pub(super) page: oneshot::Sender<String>,
+}
+
+/// A listener waiting for one browser.
+pub(super) struct Loopback {
+    redirect_uri: String,
+    returns: mpsc::Receiver<Return>,
+    shared: Arc<Shared>,
+    /// Dropped with this, which closes the listener.
+    _open: oneshot::Sender<()>,
+}
+
+struct Shared {
+    path: String,
+    hosts: Vec<String>,
+    /// Set when the wait begins, taken by the first browser that brings it back.
+    state: Mutex<Option<Secret>>,
+    returns: mpsc::Sender<Return>,
+}
+
+impl Loopback {
+    /// Listens at a configured redirect URI, or at a free port.
+    pub(super) async fn listen(configured: Option<&str>) -> Result<Self, Failure> {
+        let unusable = |why: &str| {
+            let uri = configured.unwrap_or_default();
+            Failure::new(Code::Usage, format!("the redirect URI {uri} in git config can't be used: {why}"))
+        };
+        let mut uri = Url::parse(configured.unwrap_or("http://127.0.0.1")).map_err(|_| unusable("it is no URL"))?;
+        let (address, named) = match uri.host() {
+            Some(url::Host::Ipv4(address)) => (IpAddr::V4(address), false),
+            Some(url::Host::Ipv6(address)) => (IpAddr::V6(address), false),
+            Some(url::Host::Domain("localhost")) => (IpAddr::V4(Ipv4Addr::LOCALHOST), true),
+            _ => return Err(unusable("it does not lead to this machine")),
+        };
+        if uri.scheme() != "http" || !address.is_loopback() {
+            return Err(unusable("it does not lead to this machine over http"));
+        }
+        // Of a loopback address GitLab ignores the port; of the name localhost it does not.
+        let port = uri.port().unwrap_or(if named { 80 } else { 0 });
+        let busy = |why: std::io::Error| {
+            Failure::new(Code::Failed, format!("no browser can come back to {address}, port {port}: {why}"))
+        };
+        let listener = TcpListener::bind(SocketAddr::new(address, port)).await.map_err(busy)?;
+        let port = listener.local_addr().map_err(busy)?.port();
+        uri.set_port(Some(port)).map_err(|()| unusable("it can't have a port"))?;
+        let host = uri.host_str().unwrap_or_default();
+        let hosts =
+            if port == 80 { vec![host.to_owned(), format!("{host}:80")] } else { vec![format!("{host}:{port}")] };
+        // An empty path is sent as it is registered, although a browser asks for "/".
+        let bare = uri.path() == "/" && !configured.is_some_and(|uri| uri.ends_with('/'));
+        let redirect_uri = if bare { uri.as_str().trim_end_matches('/').to_owned() } else { uri.to_string() };
+        let (sender, returns) = mpsc::channel(1);
+        let shared = Arc::new(Shared { path: uri.path().into(), hosts, state: Mutex::new(None), returns: sender });
+        let (open, closed) = oneshot::channel();
+        tokio::spawn(serve(listener, shared.clone(), closed));
+        Ok(Self { redirect_uri, returns, shared, _open: open })
+    }
+
+    /// The redirect URI to send.
+    pub(super) fn redirect_uri(&self) -> &str {
+        &self.redirect_uri
+    }
+
+    /// Waits for the browser that brings this state back.
+    pub(super) async fn wait(&mut self, state: &Secret) -> Return {
+        *self.shared.state.lock().expect("nobody panics while holding it") = Some(state.clone());
+        self.returns.recv().await.expect("the listener lives as long as this")
+    }
+}
+
+async fn serve(listener: TcpListener, shared: Arc<Shared>, mut closed: oneshot::Receiver<()>) {
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.len() >= CONNECTIONS {
+            connections.join_next().await;
+        }
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = &mut closed => break,
+        };
+        let Ok((stream, _)) = accepted else {
+            // Out of file descriptors, most likely.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let shared = shared.clone();
+        connections.spawn(async move {
+            let service = service_fn(move |request| answer(request, shared.clone()));
+            let mut http = hyper::server::conn::http1::Builder::new();
+            http.keep_alive(false).timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN).max_buf_size(64 * 1024);
+            let _ = http.serve_connection(TokioIo::new(stream), service).await; // the browser's affair
+        });
+    }
+    drop(listener);
+    let last_page = async { while connections.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(LAST_PAGE_WITHIN, last_page).await; // a browser that does not read loses its page
+}
+
+async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if !shared.hosts.iter().any(|ours| ours == host) || request.uri().path() != shared.path {
+        return Ok(respond(StatusCode::NOT_FOUND, page::failed("Nothing here", "This is not a page.")));
+    }
+    if request.method() != Method::GET {
+        return Ok(respond(StatusCode::METHOD_NOT_ALLOWED, page::failed("Nothing here", "This is not a form.")));
+    }
+    let query = request.uri().query().unwrap_or_default();
+    let value = |name: &str| {
+        form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    };
+    let state = value("state").map(Secret::new);
+    let outcome = match (value("code"), value("error")) {
+        (_, Some(error)) => Err(printable(&error, 100)),
+        (Some(code), None) => Ok(Secret::new(code)),
+        (None, None) => return Ok(stranger()),
+    };
+    {
+        let mut awaited = shared.state.lock().expect("nobody panics while holding it");
+        if state.is_none() || *awaited != state {
+            return Ok(stranger());
+        }
+        *awaited = None;
+    }
+    let (sender, ready) = oneshot::channel();
+    // Room for one, and only the first gets here.
+    let _ = shared.returns.send(Return { outcome, page: sender }).await;
+    match tokio::time::timeout(PAGE_WITHIN, ready).await {
+        Ok(Ok(page)) => Ok(respond(StatusCode::OK, page)),
+        _ => Ok(respond(StatusCode::GATEWAY_TIMEOUT, page::failed("Not linked", "The terminal tells why."))),
+    }
+}
+
+/// A browser that nobody waits for: a page loaded again, an old tab, a guess.
+fn stranger() -> Response<Full<Bytes>> {
+    let text = "No link is waiting for this page: it was used already, or another one was begun since. Type the command again.";
+    respond(StatusCode::BAD_REQUEST, page::failed("Not linked", text))
+}
+
+fn respond(status: StatusCode, page: String) -> Response<Full<Bytes>> {
+    let mut response = Response::builder().status(status);
+    for (name, value) in page::HEADERS {
+        response = response.header(name, value);
+    }
+    response.body(Full::new(Bytes::from(page))).expect("the headers are constants")
+}

@@ -1,0 +1,183 @@
+//! Linking an account: from "link gitlab.example.com" to a pair in the store.
+//!
+//! The daemon does all of it, so that no other program ever sees a token. The person's program
+//! gets the address for the browser, waits, and then is told who was linked.
+
+mod loopback;
+mod page;
+mod request;
+
+use std::sync::Arc;
+
+use super::accounts::Accounts;
+use super::clock::Timestamp;
+use super::gitlab::{Authorization, GitLab, Trouble, User};
+use super::profile::{Linked, Profile};
+use super::secret::Secret;
+use super::store::Record;
+use crate::credential::Attributes;
+use crate::protocol::{Code, Failure, key};
+
+use loopback::{Loopback, Return};
+use request::Plan;
+pub use request::Refused;
+
+/// A link that has begun: the address is known, and the browser is awaited.
+pub struct Begun {
+    accounts: Arc<Accounts>,
+    plan: Plan,
+    gitlab: GitLab,
+    authorization: Authorization,
+    loopback: Loopback,
+}
+
+/// Begins a link: finds out what to ask for, opens the loopback listener, makes the address.
+pub async fn begin(asked: &Attributes, accounts: Arc<Accounts>) -> Result<Begun, Refused> {
+    let plan = Plan::make(asked, &accounts).await?;
+    let loopback = Loopback::listen(plan.redirect_uri.as_deref()).await?;
+    let gitlab = GitLab::new(
+        plan.instance.clone(),
+        plan.client_id.clone(),
+        plan.client_secret.clone(),
+        plan.endpoints.clone(),
+        plan.network.clone(),
+    );
+    let authorization = gitlab.authorize(loopback.redirect_uri(), &plan.scopes);
+    let authorization = authorization.map_err(|why| Failure::new(Code::Usage, why.to_string()))?;
+    Ok(Begun { accounts, plan, gitlab, authorization, loopback })
+}
+
+impl Begun {
+    /// What the person's program shows while the browser is awaited.
+    pub fn block(&self) -> Attributes {
+        Attributes::new()
+            .with("url", &self.authorization.url)
+            .with("host", self.plan.instance.to_string())
+            .with("store", self.plan.vault.kind().word())
+            .with("store_place", &self.plan.store_place)
+    }
+
+    /// Waits for the browser, then finishes the link. Dropping this while it waits cancels the
+    /// link and leaves nothing behind; from the code's exchange on it runs to its end by itself,
+    /// because then there is a pair that somebody has to keep.
+    pub async fn finish(mut self) -> Result<Attributes, Failure> {
+        let returned = self.loopback.wait(&self.authorization.state);
+        let Ok(returned) = tokio::time::timeout(self.plan.timeout, returned).await else {
+            return Err(self.nobody_came());
+        };
+        let Return { outcome, page } = returned;
+        let code = match outcome {
+            Ok(code) => code,
+            Err(error) => {
+                let text = format!("{} was not linked: consent was not given ({error})", self.plan.instance);
+                let _ = page.send(page::failed("Not linked", "Consent was not given. You can close this page."));
+                return Err(Failure::new(Code::Relink, text));
+            }
+        };
+        let rest = tokio::spawn(async move {
+            let Begun { accounts, plan, gitlab, authorization, loopback: _listening } = self;
+            let done = complete(&accounts, plan, gitlab, authorization, &code).await;
+            let _ = page.send(match &done {
+                Ok(profile) => page::linked(&profile.instance.to_string(), &profile.username),
+                Err(failure) => page::failed("Not linked", &failure.message),
+            });
+            done
+        });
+        let profile = rest.await.map_err(|_| Failure::new(Code::Failed, "the link broke off; see daemon.log"))??;
+        Ok(Attributes::new()
+            .with("host", profile.instance.to_string())
+            .with("username", &profile.username)
+            .with("user_id", profile.user_id.to_string())
+            .with("name", &profile.name)
+            .with("scope", profile.scopes.join(" "))
+            .with("store", profile.store.word())
+            .with(key::DONE, "1"))
+    }
+
+    /// GitLab shows a page, and never calls back, when it does not like a request.
+    fn nobody_came(&self) -> Failure {
+        let text = format!(
+            "{} was not linked: no browser came back within {} s. If the browser shows an error of GitLab, compare the \
+             application there: its id ({}), redirect URI ({}), scopes ({}), and \"Confidential\" not ticked",
+            self.plan.instance,
+            self.plan.timeout.as_secs(),
+            self.plan.client_id,
+            self.plan.registered_redirect_uri(),
+            self.plan.scopes,
+        );
+        Failure::new(Code::Relink, text)
+    }
+}
+
+/// From the code to the durable pair.
+async fn complete(
+    accounts: &Accounts,
+    plan: Plan,
+    gitlab: GitLab,
+    authorization: Authorization,
+    code: &Secret,
+) -> Result<Arc<Profile>, Failure> {
+    let not_linked = |trouble: Trouble| {
+        let (code, advice) = match &trouble {
+            Trouble::Transient { .. } => (Code::Unreachable, ""),
+            Trouble::Refused { error, .. } if error == "invalid_client" => (
+                Code::Refused,
+                "; in the application's settings \"Confidential\" must not be ticked, unless its secret is in git config",
+            ),
+            Trouble::Refused { .. } => (Code::Refused, ""),
+        };
+        Failure::new(code, format!("{} was not linked: {trouble}{advice}", plan.instance))
+    };
+    let grant = gitlab.exchange(authorization, code).await.map_err(not_linked)?;
+    let access_token = grant.access_token.clone();
+    let give_back = grant.refresh_token.clone().unwrap_or_else(|| access_token.clone());
+    let checked = gitlab.current_user(&access_token).await.map_err(not_linked);
+    let user = match checked.and_then(|user| is_expected(&plan, user)) {
+        Ok(user) => user,
+        Err(failure) => {
+            let _ = gitlab.revoke(&give_back).await; // nobody will use the pair
+            return Err(failure);
+        }
+    };
+    let mut record = Record::new(grant.access_token, grant.refresh_token, Timestamp::now(), grant.expires_in);
+    record.client_secret = plan.client_secret;
+    let scopes = match grant.scopes.is_empty() {
+        true => plan.scopes.split_whitespace().map(str::to_owned).collect(),
+        false => grant.scopes,
+    };
+    let place = plan.vault.place().to_owned();
+    let linked = Linked {
+        instance: plan.instance.clone(),
+        user,
+        client_id: plan.client_id,
+        scopes,
+        store: plan.vault.kind(),
+        min_life: plan.min_life,
+        endpoints: plan.endpoints,
+        network: plan.network,
+    };
+    match accounts.link(linked, record).await {
+        Ok(profile) => {
+            tracing::info!(account = %profile.who(), store = profile.store.word(), "linked");
+            Ok(profile)
+        }
+        Err(why) => {
+            let _ = gitlab.revoke(&give_back).await; // it could not be kept
+            let text = format!("{} was not linked: the tokens could not be saved in {place}: {why}", plan.instance);
+            Err(Failure::new(Code::Store, text))
+        }
+    }
+}
+
+fn is_expected(plan: &Plan, user: User) -> Result<User, Failure> {
+    match &plan.account {
+        Some(name) if !name.eq_ignore_ascii_case(&user.username) => {
+            let text = format!(
+                "{} was not linked: you signed in as {}, and {name} was asked for; sign out of GitLab in the browser first",
+                plan.instance, user.username
+            );
+            Err(Failure::new(Code::Relink, text))
+        }
+        _ => Ok(user),
+    }
+}

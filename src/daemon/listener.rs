@@ -1,0 +1,146 @@
+//! One daemon per socket: the lock, the socket, and who may connect.
+//!
+//! The lock is taken first and held for life. Only who holds it unlinks a stale socket and binds
+//! a new one, so no daemon can ever take another one's place, or remove its socket.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use interprocess::local_socket::tokio::{Listener, Stream, prelude::*};
+use interprocess::local_socket::{GenericFilePath, ListenerOptions};
+
+use crate::endpoint::{Endpoint, make_private};
+
+/// The winner of a race, or a daemon that is ending, needs less; whoever started us gives up
+/// after ten seconds anyway.
+const LOCK_WITHIN: Duration = Duration::from_secs(9);
+
+/// A lock can't be awaited; this is nothing beside starting a program.
+const LOCK_POLL: Duration = Duration::from_millis(10);
+
+/// How a start ends.
+#[derive(Debug)]
+pub enum Start {
+    /// We are the daemon.
+    Lead(Lead),
+    /// Another one is, and its socket answers.
+    Follow,
+}
+
+/// The right to listen.
+#[derive(Debug)]
+pub struct Lead {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// Takes the lock, or finds that another daemon has it and answers.
+pub fn start(endpoint: &Endpoint, state: &Path) -> io::Result<Start> {
+    let lock_path = lock_path(endpoint, state)?;
+    let lock = File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(at(&lock_path))?;
+    let deadline = Instant::now() + LOCK_WITHIN;
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(Start::Lead(Lead { path: endpoint.path.clone(), _lock: lock })),
+            Err(std::fs::TryLockError::Error(why)) => return Err(at(&lock_path)(why)),
+            Err(std::fs::TryLockError::WouldBlock) if answers(&endpoint.path) => return Ok(Start::Follow),
+            Err(std::fs::TryLockError::WouldBlock) if Instant::now() >= deadline => {
+                let why = "another daemon holds the lock, and does not answer";
+                return Err(at(&lock_path)(io::Error::new(io::ErrorKind::TimedOut, why)));
+            }
+            Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(LOCK_POLL),
+        }
+    }
+}
+
+impl Lead {
+    /// Listens: on the socket that systemd passed, or on a new one that only this user can open.
+    pub fn listen(&self, passed: Option<i32>) -> io::Result<Listener> {
+        match passed {
+            Some(number) => adopt(number),
+            None => bind(&self.path).map_err(at(&self.path)),
+        }
+    }
+
+    /// Removes the socket, so that nobody connects to a daemon that is ending.
+    pub fn close(&self, listener: Listener) {
+        #[cfg(unix)]
+        let _ = std::fs::remove_file(&self.path); // a stale socket is removed by the next daemon
+        drop(listener);
+    }
+}
+
+/// Whether the other side is this user.
+#[cfg(unix)]
+pub fn is_own_user(stream: &Stream) -> bool {
+    let peer = stream.peer_creds().ok().and_then(|peer| peer.euid());
+    peer == Some(crate::endpoint::user_id())
+}
+
+/// The pipe's access list lets nobody else connect.
+#[cfg(not(unix))]
+pub fn is_own_user(_stream: &Stream) -> bool {
+    true
+}
+
+fn at(path: &Path) -> impl Fn(io::Error) -> io::Error {
+    move |why| io::Error::new(why.kind(), format!("{}: {why}", path.display()))
+}
+
+#[cfg(unix)]
+fn lock_path(endpoint: &Endpoint, _state: &Path) -> io::Result<PathBuf> {
+    let directory = endpoint.path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    // A directory that the person chose for an explicit socket is theirs to protect.
+    if directory.file_name().is_some_and(|name| name == crate::endpoint::NAME) || !directory.exists() {
+        make_private(directory)?;
+    }
+    Ok(endpoint.path.with_extension("lock"))
+}
+
+#[cfg(not(unix))]
+fn lock_path(_endpoint: &Endpoint, state: &Path) -> io::Result<PathBuf> {
+    make_private(state)?;
+    Ok(state.join("daemon.lock"))
+}
+
+fn answers(path: &Path) -> bool {
+    use interprocess::local_socket::{Stream, ToFsName, traits::Stream as _};
+    path.to_fs_name::<GenericFilePath>().and_then(Stream::connect).is_ok()
+}
+
+/// `reclaim_name` and `try_overwrite` stay off: they remove sockets by name, whoever's they are.
+fn bind(path: &Path) -> io::Result<Listener> {
+    #[cfg(unix)]
+    match std::fs::remove_file(path) {
+        Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
+        _ => {}
+    }
+    let options = ListenerOptions::new().name(path.to_fs_name::<GenericFilePath>()?).reclaim_name(false);
+    #[cfg(target_os = "linux")]
+    let options = interprocess::os::unix::local_socket::ListenerOptionsExt::mode(options, 0o600);
+    #[cfg(windows)]
+    let options = {
+        use interprocess::os::windows::local_socket::ListenerOptionsExt;
+        use interprocess::os::windows::security_descriptor::SecurityDescriptor;
+        // Protected, and all rights to the owner alone.
+        let owner_only = widestring::u16cstr!("D:P(A;;GA;;;OW)");
+        options.security_descriptor(SecurityDescriptor::deserialize(owner_only)?)
+    };
+    options.create_tokio()
+}
+
+#[cfg(unix)]
+fn adopt(number: i32) -> io::Result<Listener> {
+    use std::os::fd::{FromRawFd, OwnedFd};
+    #[allow(unsafe_code)] // systemd gave it to this process, and nobody else here has taken it
+    let passed = unsafe { OwnedFd::from_raw_fd(number) };
+    let listener = interprocess::os::unix::uds_local_socket::tokio::Listener::try_from(passed)?;
+    Ok(listener.into())
+}
+
+#[cfg(not(unix))]
+fn adopt(_number: i32) -> io::Result<Listener> {
+    Err(io::ErrorKind::Unsupported.into())
+}

@@ -1,0 +1,192 @@
+//! What is known of an account and is not secret: a small JSON file per account.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::clock::Timestamp;
+use super::files;
+use super::gitlab::{Endpoints, Network};
+use super::store::StoreKind;
+use crate::credential::printable;
+use crate::instance::Instance;
+
+/// The format this version writes. A higher one is left alone.
+const VERSION: u32 = 1;
+
+/// One linked account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Profile {
+    version: u32,
+    /// Base URL of the instance.
+    #[serde(with = "as_text")]
+    pub instance: Instance,
+    /// The GitLab user name.
+    pub username: String,
+    /// GitLab's number of the user.
+    pub user_id: u64,
+    /// The person's name.
+    pub name: String,
+    /// `oauth`, or `token` for a personal access token.
+    pub kind: String,
+    /// The application.
+    pub client_id: String,
+    /// What the tokens may do.
+    pub scopes: Vec<String>,
+    /// Where they are kept.
+    pub store: StoreKind,
+    /// When the person linked.
+    pub linked_at: Timestamp,
+    /// Seconds a token must live when git gets it.
+    pub min_life: i64,
+    /// The endpoints that link used, where git config moved them.
+    #[serde(default)]
+    pub endpoints: Endpoints,
+    /// How link reached the server, for a daemon that can't read the person's git config.
+    #[serde(default)]
+    pub network: Network,
+}
+
+/// What a link finds out.
+#[derive(Debug)]
+pub struct Linked {
+    /// Base URL of the instance.
+    pub instance: Instance,
+    /// Whose account it is.
+    pub user: super::gitlab::User,
+    /// The application.
+    pub client_id: String,
+    /// What the tokens may do.
+    pub scopes: Vec<String>,
+    /// Where they are to be kept.
+    pub store: StoreKind,
+    /// Seconds a token must live when git gets it.
+    pub min_life: i64,
+    /// Endpoints that git config moved.
+    pub endpoints: Endpoints,
+    /// How the server is reached.
+    pub network: Network,
+}
+
+/// Why a profile could not be read. The file is left as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// The system says why.
+    #[error("{path}: {why}")]
+    Unreadable {
+        /// Which file.
+        path: String,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+impl Profile {
+    /// The profile of an account linked now.
+    pub fn new(linked: Linked, now: Timestamp) -> Self {
+        let Linked { instance, user, client_id, scopes, store, min_life, endpoints, network } = linked;
+        Self {
+            version: VERSION,
+            instance,
+            username: user.username,
+            user_id: user.id,
+            name: user.name,
+            kind: "oauth".into(),
+            client_id,
+            scopes,
+            store,
+            linked_at: now,
+            min_life,
+            endpoints,
+            network,
+        }
+    }
+
+    /// The account's name among state files and in the store: instance and user number, so that
+    /// an account that is linked again takes its own place.
+    pub fn id(&self) -> String {
+        format!("{}~{}", self.instance.slug(), self.user_id)
+    }
+
+    /// "alice at https://gitlab.example.com", for people.
+    pub fn who(&self) -> String {
+        format!("{} at {}", self.username, self.instance)
+    }
+
+    /// The command that links this account again.
+    pub fn link_command(&self) -> String {
+        format!("git credential-gitlab link {}", self.instance.short())
+    }
+
+    fn path(&self, directory: &Path) -> PathBuf {
+        directory.join(format!("{}.json", self.id()))
+    }
+
+    /// Writes the profile durably.
+    pub fn save(&self, directory: &Path) -> std::io::Result<()> {
+        let bytes = serde_json::to_vec_pretty(self).expect("a profile is plain data");
+        files::write(&self.path(directory), &bytes)
+    }
+
+    /// Removes the profile.
+    pub fn remove(&self, directory: &Path) -> std::io::Result<()> {
+        files::remove(&self.path(directory))
+    }
+
+    /// Reads every profile of a directory, and says of those that can't be read why.
+    pub fn load_all(directory: &Path) -> (Vec<Profile>, Vec<ProfileError>) {
+        let (mut profiles, mut problems) = (Vec::new(), Vec::new());
+        let entries = match std::fs::read_dir(directory) {
+            Ok(entries) => entries,
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => return (profiles, problems),
+            Err(why) => return (profiles, vec![unreadable(directory, &why.to_string())]),
+        };
+        let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+        paths.sort();
+        for path in paths {
+            match Self::load(&path) {
+                Ok(Some(profile)) => profiles.push(profile),
+                Ok(None) => {} // unlinked a moment ago
+                Err(problem) => problems.push(problem),
+            }
+        }
+        // The account linked first is the default one of its host.
+        profiles.sort_by_key(|profile| profile.linked_at);
+        (profiles, problems)
+    }
+
+    fn load(path: &Path) -> Result<Option<Profile>, ProfileError> {
+        let Some(bytes) = files::read(path).map_err(|why| unreadable(path, &why.to_string()))? else {
+            return Ok(None);
+        };
+        #[derive(Deserialize)]
+        struct Version {
+            version: u32,
+        }
+        let broken = |why: serde_json::Error| unreadable(path, &format!("damaged ({why}); it was left as it is"));
+        let Version { version } = serde_json::from_slice(&bytes).map_err(broken)?;
+        if version > VERSION {
+            let why = "written by a newer version of git-credential-gitlab; it was left as it is";
+            return Err(unreadable(path, why));
+        }
+        serde_json::from_slice(&bytes).map(Some).map_err(broken)
+    }
+}
+
+fn unreadable(path: &Path, why: &str) -> ProfileError {
+    ProfileError::Unreadable { path: path.display().to_string(), why: printable(why, 300) }
+}
+
+mod as_text {
+    use crate::instance::Instance;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(instance: &Instance, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(instance)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Instance, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}

@@ -1,0 +1,333 @@
+//! Requests in, replies out: one connection, one request.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use interprocess::local_socket::tokio::{Listener, Stream, prelude::*};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::{Semaphore, watch};
+
+use super::account::{Account, HandOut, Refusal, Status};
+use super::accounts::{Accounts, Question};
+use super::clock::Timestamp;
+use super::link;
+use super::listener;
+use super::schedule::Reason;
+use super::secret::Secret;
+use crate::credential::{Attributes, Parser};
+use crate::instance::Instance;
+use crate::protocol::{Code, Failure, MAX_MESSAGE, action, frame, key};
+
+/// A client that connects and says nothing is not waited for longer.
+const REQUEST_WITHIN: Duration = Duration::from_secs(5);
+
+/// Less than the ten seconds that the helper waits, so that it hears why.
+const GET_WITHIN: Duration = Duration::from_millis(8_500);
+
+/// Connections at a time; the rest wait in the socket's queue. Well below the usual limit of
+/// 1,024 open files.
+const CONNECTIONS: usize = 512;
+
+/// What every connection needs.
+#[derive(Debug)]
+pub struct Server {
+    accounts: Arc<Accounts>,
+    socket: String,
+    /// True once somebody has asked the daemon to end.
+    stop: watch::Sender<bool>,
+    connections: Arc<Semaphore>,
+}
+
+impl Server {
+    /// A server for these accounts; `socket` is what `status` shows.
+    pub fn new(accounts: Arc<Accounts>, socket: String) -> Arc<Self> {
+        let connections = Arc::new(Semaphore::new(CONNECTIONS));
+        Arc::new(Self { accounts, socket, stop: watch::Sender::new(false), connections })
+    }
+
+    /// Whether no client is connected.
+    pub fn is_idle(&self) -> bool {
+        self.connections.available_permits() == CONNECTIONS
+    }
+
+    /// Accepts clients until somebody asks the daemon to end.
+    pub async fn serve(self: &Arc<Self>, listener: &Listener) {
+        let mut stop = self.stop.subscribe();
+        let stopped = stop.wait_for(|stop| *stop);
+        tokio::pin!(stopped);
+        loop {
+            let permit = self.connections.clone().acquire_owned().await.expect("it is never closed");
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = &mut stopped => return,
+            };
+            let stream = match accepted {
+                Ok(stream) => stream,
+                Err(why) => {
+                    tracing::warn!(%why, "a client could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await; // out of descriptors: let some close
+                    continue;
+                }
+            };
+            if !listener::is_own_user(&stream) {
+                tracing::warn!("a client of another user was turned away");
+                continue;
+            }
+            let server = self.clone();
+            tokio::spawn(async move {
+                if let Err(why) = server.converse(&stream).await {
+                    tracing::debug!(%why, "a client went away");
+                }
+                drop(permit);
+            });
+        }
+    }
+
+    async fn converse(&self, stream: &Stream) -> io::Result<()> {
+        let request = match tokio::time::timeout(REQUEST_WITHIN, read(stream)).await {
+            Err(_) => return Ok(()),
+            Ok(Err(failure)) => return send(stream, &failure.to_block()).await,
+            Ok(Ok(request)) => request,
+        };
+        match request.text(key::ACTION).unwrap_or_default() {
+            action::GET => {
+                let answer = tokio::select! {
+                    answer = self.get(&request) => answer,
+                    _ = hang_up(stream) => return Ok(()), // git is gone
+                };
+                send(stream, &answer).await
+            }
+            action::ERASE => {
+                self.erase(&request).await;
+                send(stream, &Attributes::new()).await
+            }
+            action::STATUS => self.status(stream, &request).await,
+            action::LINK => self.link(stream, &request).await,
+            action::UNLINK => self.unlink(stream, &request).await,
+            action::STOP => {
+                let block = Attributes::new().with("pid", std::process::id().to_string()).with(key::DONE, "1");
+                send(stream, &block).await?;
+                self.stop.send_replace(true);
+                // The connection ends with the process, so the client sees when it is gone.
+                std::future::pending().await
+            }
+            unknown => {
+                let text = format!("this daemon ({}) does not know {unknown:?}", env!("CARGO_PKG_VERSION"));
+                send(stream, &Failure::new(Code::Unsupported, text).to_block()).await
+            }
+        }
+    }
+
+    /// Answers git. A host that is not linked gets an empty block: silence.
+    async fn get(&self, request: &Attributes) -> Attributes {
+        let Some(question) = Question::in_request(request) else { return Attributes::new() };
+        let Some(account) = self.accounts.find(&question) else {
+            return match self.accounts.problem_for(&question) {
+                Some(problem) => Failure::new(Code::Store, problem).to_block(),
+                None => Attributes::new(),
+            };
+        };
+        let min_life = request.text(key::MIN_LIFE).and_then(|seconds| seconds.parse().ok());
+        match tokio::time::timeout(GET_WITHIN, account.get(min_life)).await {
+            Ok(Ok(hand_out)) => credential(hand_out, request),
+            // A password typed by a person can't help, so git is told not to ask for one.
+            Ok(Err(refusal)) => refused(&account, refusal).to_block().with("quit", "1"),
+            Err(_) => {
+                let who = account.profile.who();
+                let text = format!("renewing the token of {who} takes too long; try again in a moment");
+                Failure::new(Code::Unreachable, text).to_block().with("quit", "1")
+            }
+        }
+    }
+
+    async fn erase(&self, request: &Attributes) {
+        let Some(question) = Question::in_request(request) else { return };
+        let Some(password) = request.text("password").filter(|password| !password.is_empty()) else { return };
+        // Whichever account the name in the request would choose: the token tells whose it is.
+        for account in self.accounts.list(None, None) {
+            if question.is_for(&account.profile.instance) {
+                account.refused(Secret::new(password)).await;
+            }
+        }
+    }
+
+    async fn status(&self, stream: &Stream, request: &Attributes) -> io::Result<()> {
+        let instance = match parse_host(request) {
+            Ok(instance) => instance,
+            Err(failure) => return send(stream, &failure.to_block()).await,
+        };
+        let mut seen = Vec::new();
+        for account in self.accounts.list(instance.as_ref(), None) {
+            let Some(status) = account.status(request.flag("check")).await else { continue };
+            let is_default = !seen.contains(&account.profile.instance);
+            seen.push(account.profile.instance.clone());
+            send(stream, &status_block(&account, &status, is_default)).await?;
+        }
+        let mut last = Attributes::new()
+            .with(key::DONE, "1")
+            .with("pid", std::process::id().to_string())
+            .with("version", env!("CARGO_PKG_VERSION"))
+            .with("socket", &self.socket);
+        for problem in self.accounts.problems() {
+            last.push("problem[]", problem);
+        }
+        send(stream, &last).await
+    }
+
+    async fn link(&self, stream: &Stream, request: &Attributes) -> io::Result<()> {
+        let begun = match link::begin(request, self.accounts.clone()).await {
+            Ok(begun) => begun,
+            Err(link::Refused(block)) => return send(stream, &block).await,
+        };
+        send(stream, &begun.block()).await?;
+        let block = tokio::select! {
+            done = begun.finish() => done.unwrap_or_else(|failure| failure.to_block()),
+            _ = hang_up(stream) => return Ok(()), // Ctrl-C
+        };
+        send(stream, &block).await
+    }
+
+    async fn unlink(&self, stream: &Stream, request: &Attributes) -> io::Result<()> {
+        let chosen = match self.chosen(request) {
+            Ok(chosen) => chosen,
+            Err(failure) => return send(stream, &failure.to_block()).await,
+        };
+        let local = request.flag("local");
+        for account in chosen {
+            if let Err(failure) = self.accounts.unlink(&account, local).await {
+                return send(stream, &failure.to_block()).await;
+            }
+            let remaining = self.accounts.list(Some(&account.profile.instance), None).len();
+            let block = Attributes::new()
+                .with("host", account.profile.instance.to_string())
+                .with("username", &account.profile.username)
+                .with("revoked", if local { "0" } else { "1" })
+                .with("remaining", remaining.to_string());
+            send(stream, &block).await?;
+        }
+        send(stream, &Attributes::new().with(key::DONE, "1")).await
+    }
+
+    /// The accounts that an unlink means: all, or exactly one.
+    fn chosen(&self, request: &Attributes) -> Result<Vec<Account>, Failure> {
+        let instance = parse_host(request)?;
+        if request.flag("all") {
+            return Ok(self.accounts.list(instance.as_ref(), None));
+        }
+        let instance = instance.unwrap_or_else(|| self.accounts.usual_instance());
+        let chosen = self.accounts.list(Some(&instance), request.text("account"));
+        match chosen.as_slice() {
+            [_] => Ok(chosen),
+            [] => Err(Failure::new(Code::NotLinked, format!("{instance} is not linked"))),
+            several => {
+                let names: Vec<_> = several.iter().map(|account| account.profile.username.as_str()).collect();
+                let text = format!("{instance} is linked as {}: say which with --account NAME", names.join(" and "));
+                Err(Failure::new(Code::Usage, text))
+            }
+        }
+    }
+}
+
+fn parse_host(request: &Attributes) -> Result<Option<Instance>, Failure> {
+    let parse = |typed| Instance::parse(typed).map_err(|why| Failure::new(Code::Usage, format!("{typed}: {why}")));
+    request.text("host").map(parse).transpose()
+}
+
+/// A token as git wants it. The user name is `oauth2`, because GitLab before 17.1 accepts no
+/// other with a token.
+fn credential(hand_out: HandOut, request: &Attributes) -> Attributes {
+    let mut block = Attributes::new();
+    let authtype = request.list("capability[]").contains(&&b"authtype"[..]);
+    if authtype {
+        block.push("capability[]", "authtype");
+    }
+    block.push("username", "oauth2");
+    block.push("password", hand_out.token.expose());
+    if let Some(end) = hand_out.expires_at {
+        block.push("password_expiry_utc", end.0.to_string());
+    }
+    if authtype {
+        block.push("ephemeral", "1"); // a cache further down the chain must not keep it
+    }
+    block
+}
+
+/// What a person reads when git gets nothing: what happened, to which account, what to type.
+fn refused(account: &Account, refusal: Refusal) -> Failure {
+    let (who, link) = (account.profile.who(), account.profile.link_command());
+    match refusal {
+        Refusal::Schedule(Reason::Relink(why)) => {
+            Failure::new(Code::Relink, format!("the login of {who} has ended: {why}. To log in again, type: {link}"))
+        }
+        Refusal::Schedule(Reason::Failed(why, retry_at)) => {
+            let wait = retry_at.since(Timestamp::now()).max(1);
+            Failure::new(Code::Unreachable, format!("no token for {who}: {why}. Next try in {wait} s, or when you ask"))
+        }
+        Refusal::Schedule(Reason::Paused(until)) => {
+            let wait = until.since(Timestamp::now()).max(1);
+            let text = format!(
+                "{} refused several tokens of {who} within a minute; pausing for {wait} s, \
+                 before it bans this address. To see more, type: git credential-gitlab status --check",
+                account.profile.instance
+            );
+            Failure::new(Code::Refused, text)
+        }
+        Refusal::Store(why) => {
+            let place = account.vault.place();
+            Failure::new(Code::Store, format!("no token for {who}: tokens are kept in {place}, and {why}"))
+        }
+        Refusal::Ending => Failure::new(Code::Failed, format!("no token for {who}: the account is being changed")),
+    }
+}
+
+fn status_block(account: &Account, status: &Status, is_default: bool) -> Attributes {
+    let profile = &account.profile;
+    let mut block = Attributes::new()
+        .with("host", profile.instance.to_string())
+        .with("username", &profile.username)
+        .with("user_id", profile.user_id.to_string())
+        .with("name", &profile.name)
+        .with("scope", profile.scopes.join(" "))
+        .with("kind", &profile.kind)
+        .with("client_id", &profile.client_id)
+        .with("store", account.vault.kind().word())
+        .with("store_place", account.vault.place())
+        .with("state", status.state.word())
+        .with("detail", &status.detail)
+        .with("linked_at", profile.linked_at.0.to_string())
+        .with("renewals", status.renewals.to_string())
+        .with("default", if is_default { "1" } else { "0" });
+    let times = [("expires_at", status.expires_at), ("last_used_at", status.last_used_at)];
+    for (name, time) in times.into_iter().filter_map(|(name, time)| Some((name, time?))) {
+        block.push(name, time.0.to_string());
+    }
+    block
+}
+
+/// Reads one request: up to its empty line, or the end of what the client sends.
+async fn read(mut stream: &Stream) -> Result<Attributes, Failure> {
+    let broken = |why: &dyn std::fmt::Display| Failure::new(Code::Usage, format!("the request is broken: {why}"));
+    let mut parser = Parser::new(MAX_MESSAGE);
+    let mut buffer = [0; 4096];
+    loop {
+        let count = stream.read(&mut buffer).await.map_err(|why| broken(&why))?;
+        if count == 0 {
+            return parser.finish().map_err(|why| broken(&why));
+        }
+        if parser.feed(&buffer[..count]).map_err(|why| broken(&why))?.is_some() {
+            return Ok(parser.take());
+        }
+    }
+}
+
+async fn send(mut stream: &Stream, block: &Attributes) -> io::Result<()> {
+    stream.write_all(&frame(block)).await?;
+    stream.flush().await
+}
+
+/// Returns when the client has closed its connection. What it still sends is not listened to.
+async fn hang_up(mut stream: &Stream) {
+    let mut buffer = [0; 256];
+    while matches!(stream.read(&mut buffer).await, Ok(count) if count > 0) {}
+}

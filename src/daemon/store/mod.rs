@@ -1,0 +1,313 @@
+//! Where tokens are kept: the desktop's keyring, a private file, or this process's memory.
+//!
+//! A keyring call blocks, for ever when it waits for an unlock prompt that nobody sees. So each
+//! store lives in a thread of its own behind a [`Vault`], which takes one call at a time and
+//! gives up waiting after a while.
+
+mod file;
+mod keyring;
+mod memory;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+use super::clock::Timestamp;
+use super::secret::Secret;
+
+/// Longer than a healthy keyring ever takes (measured: 12 ms), shorter than git's patience.
+const CALL_WITHIN: Duration = Duration::from_secs(5);
+
+/// While a person links, the keyring may ask them for its password.
+const CALL_WITH_PROMPT_WITHIN: Duration = Duration::from_secs(60);
+
+/// The format this version writes. A higher one is left alone.
+const VERSION: u32 = 1;
+
+/// What is secret of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    version: u32,
+    /// What git gets as password.
+    pub access_token: Secret,
+    /// Spent once, for the next pair.
+    pub refresh_token: Option<Secret>,
+    /// The secret of a confidential application.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<Secret>,
+    /// When the pair came, by our clock.
+    pub received_at: Timestamp,
+    /// When the access token ends, by our clock; none if the server names no end.
+    pub expires_at: Option<Timestamp>,
+    /// How often the pair was renewed since the person linked.
+    pub renewals: u64,
+    /// Set before the refresh token is spent: proves that the store can be written, and tells
+    /// the next owner that an answer may have been lost.
+    pub refreshing_since: Option<Timestamp>,
+}
+
+impl Record {
+    /// A pair as the server gave it just now.
+    pub fn new(access_token: Secret, refresh_token: Option<Secret>, now: Timestamp, expires_in: Option<i64>) -> Self {
+        Self {
+            version: VERSION,
+            access_token,
+            refresh_token,
+            client_secret: None,
+            received_at: now,
+            expires_at: expires_in.map(|seconds| now.plus(seconds)),
+            renewals: 0,
+            refreshing_since: None,
+        }
+    }
+
+    /// The same pair, about to be renewed.
+    pub fn marked(self, now: Timestamp) -> Self {
+        Self { refreshing_since: Some(now), ..self }
+    }
+
+    /// The record of the pair that this one was renewed to.
+    pub fn renewed(self, pair: Self) -> Self {
+        Self { client_secret: self.client_secret, renewals: self.renewals + 1, ..pair }
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, StoreError> {
+        #[derive(Deserialize)]
+        struct Version {
+            version: u32,
+        }
+        // serde's message could quote the text, which is secret: only that it failed is told.
+        let Version { version } = serde_json::from_slice(bytes).map_err(|_| StoreError::Corrupt)?;
+        if version > VERSION {
+            return Err(StoreError::Newer);
+        }
+        serde_json::from_slice(bytes).map_err(|_| StoreError::Corrupt)
+    }
+}
+
+/// Which store; the words of `--store`, of `status --json` and of the state files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreKind {
+    /// The Secret Service, Keychain or Credential Manager.
+    Keyring,
+    /// A file that only this user can read.
+    File,
+    /// Until the daemon ends.
+    Memory,
+}
+
+impl StoreKind {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            StoreKind::Keyring => "keyring",
+            StoreKind::File => "file",
+            StoreKind::Memory => "memory",
+        }
+    }
+
+    /// The kind that a word means.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [StoreKind::Keyring, StoreKind::File, StoreKind::Memory].into_iter().find(|kind| kind.word() == word)
+    }
+}
+
+/// Why a store could not be read or written. No variant carries what was stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Locked, and only a person can unlock it.
+    #[error("it is locked")]
+    Locked,
+    /// It does not answer; perhaps it waits for a person.
+    #[error("it did not answer within {0} s")]
+    Silent(u64),
+    /// There is none here, or it failed.
+    #[error("{0}")]
+    Unavailable(String),
+    /// What is stored can't be read; it is left as it is.
+    #[error("what is stored there for this account is damaged; it was left as it is")]
+    Corrupt,
+    /// A newer version of this program wrote it; it is left as it is.
+    #[error("a newer version of git-credential-gitlab wrote what is stored there; it was left as it is")]
+    Newer,
+}
+
+/// Whether the store may ask the person at the screen for something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prompt {
+    /// Somebody is linking and waits for it.
+    Allowed,
+    /// git or a timer asks: no window may appear.
+    Forbidden,
+}
+
+/// One place for bytes under a name. Calls may block.
+trait Store {
+    fn load(&mut self, id: &str, prompt: Prompt) -> Result<Option<Vec<u8>>, StoreError>;
+    fn save(&mut self, id: &str, bytes: &[u8], prompt: Prompt) -> Result<(), StoreError>;
+    fn delete(&mut self, id: &str, prompt: Prompt) -> Result<(), StoreError>;
+}
+
+type Job = Box<dyn FnOnce(&mut dyn Store) + Send>;
+
+/// A store in its thread. Clones share it.
+#[derive(Clone)]
+pub struct Vault {
+    kind: StoreKind,
+    place: String,
+    jobs: mpsc::Sender<Job>,
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vault").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+impl Vault {
+    /// Opens a store; files go into `directory`. Nothing is touched before the first call.
+    pub fn open(kind: StoreKind, directory: &Path) -> Self {
+        let (place, store): (String, Box<dyn Store + Send>) = match kind {
+            StoreKind::Keyring => (keyring::PLACE.into(), Box::<keyring::Keyring>::default()),
+            StoreKind::File => {
+                let place = format!("a file in {} that only you can read", directory.display());
+                (place, Box::new(file::Files::new(directory)))
+            }
+            StoreKind::Memory => ("the daemon's memory, until it ends".into(), Box::<memory::Memory>::default()),
+        };
+        let (jobs, todo) = mpsc::channel::<Job>();
+        let mut store = store;
+        std::thread::Builder::new()
+            .name(kind.word().into())
+            .spawn(move || {
+                while let Ok(job) = todo.recv() {
+                    job(store.as_mut());
+                }
+            })
+            .expect("a thread can be started");
+        Self { kind, place, jobs }
+    }
+
+    /// Which store it is.
+    pub fn kind(&self) -> StoreKind {
+        self.kind
+    }
+
+    /// The same for people: "tokens are kept in ...".
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// What is stored under a name.
+    pub async fn load(&self, id: &str) -> Result<Option<Record>, StoreError> {
+        let id = id.to_owned();
+        let bytes = self.call(Prompt::Forbidden, move |store, prompt| store.load(&id, prompt)).await?;
+        bytes.map(|bytes| Record::from_bytes(&bytes)).transpose()
+    }
+
+    /// Stores a record durably: when this returns, it survives a power cut.
+    pub async fn save(&self, id: &str, record: &Record, prompt: Prompt) -> Result<(), StoreError> {
+        let id = id.to_owned();
+        let bytes = zeroize::Zeroizing::new(serde_json::to_vec(record).expect("a record is plain data"));
+        self.call(prompt, move |store, prompt| store.save(&id, &bytes, prompt)).await
+    }
+
+    /// Forgets what is stored under a name.
+    pub async fn delete(&self, id: &str) -> Result<(), StoreError> {
+        let id = id.to_owned();
+        self.call(Prompt::Forbidden, move |store, prompt| store.delete(&id, prompt)).await
+    }
+
+    /// Tries whether the store works here, by writing, reading and deleting an entry.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        const PROBE: &str = "probe";
+        self.call(Prompt::Allowed, |store, prompt| {
+            store.save(PROBE, b"probe", prompt)?;
+            let read = store.load(PROBE, prompt)?;
+            store.delete(PROBE, prompt)?;
+            match read.as_deref() {
+                Some(b"probe") => Ok(()),
+                _ => Err(StoreError::Unavailable("it does not keep what is stored in it".into())),
+            }
+        })
+        .await
+    }
+
+    /// Runs a call in the store's thread. One that nobody waits for any more is not begun.
+    async fn call<T, F>(&self, prompt: Prompt, call: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Store, Prompt) -> Result<T, StoreError> + Send + 'static,
+    {
+        let within = match prompt {
+            Prompt::Allowed => CALL_WITH_PROMPT_WITHIN,
+            Prompt::Forbidden => CALL_WITHIN,
+        };
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |store| {
+            if !reply.is_closed() {
+                let _ = reply.send(call(store, prompt)); // the asker may have given up meanwhile
+            }
+        });
+        let ended = || StoreError::Unavailable("its thread has ended".into());
+        self.jobs.send(job).map_err(|_| ended())?;
+        match tokio::time::timeout(within, answer).await {
+            Ok(answer) => answer.map_err(|_| ended())?,
+            Err(_) => Err(StoreError::Silent(within.as_secs())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Record {
+        Record::new(Secret::new("access"), Some(Secret::new("refresh")), Timestamp(1000), Some(7200))
+    }
+
+    #[tokio::test]
+    async fn a_record_survives_each_store_that_needs_no_desktop() {
+        let directory = tempfile::tempdir().expect("a directory");
+        for kind in [StoreKind::File, StoreKind::Memory] {
+            let vault = Vault::open(kind, directory.path());
+            vault.probe().await.expect("works");
+            assert_eq!(vault.load("a").await, Ok(None));
+            vault.save("a", &record(), Prompt::Forbidden).await.expect("saved");
+            assert_eq!(vault.load("a").await, Ok(Some(record())));
+            vault.delete("a").await.expect("deleted");
+            assert_eq!(vault.load("a").await, Ok(None));
+        }
+        assert_eq!(std::fs::read_dir(directory.path()).expect("there").count(), 0);
+    }
+
+    #[test]
+    fn what_a_newer_version_or_a_crash_wrote_is_told_apart() {
+        assert_eq!(Record::from_bytes(br#"{"version":2,"tokens":[]}"#), Err(StoreError::Newer));
+        for bytes in [&b""[..], b"{", b"[]", br#"{"version":1}"#, b"\xff"] {
+            assert_eq!(Record::from_bytes(bytes), Err(StoreError::Corrupt));
+        }
+    }
+
+    #[test]
+    fn a_record_fits_into_the_smallest_keyring() {
+        // Windows' Credential Manager takes 2,560 bytes; GitLab's tokens have 64 characters.
+        let token = || Secret::new("x".repeat(64));
+        let mut record = Record::new(token(), Some(token()), Timestamp(i64::MAX), Some(1));
+        record.client_secret = Some(Secret::new("x".repeat(80)));
+        record.refreshing_since = Some(Timestamp(i64::MAX));
+        assert!(serde_json::to_vec(&record).expect("plain data").len() < 1280);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_read_without_panic(bytes: Vec<u8>) {
+            let _ = Record::from_bytes(&bytes);
+        }
+    }
+}
