@@ -136,7 +136,7 @@ fn show(url: &str, block: &Attributes, timeout: u64, terminal: Terminal) {
     terminal.say(&format!("To link {host}, open this address in a browser on this machine:\n\n  {url}\n\n"));
     let place = text(block, "store_place");
     if !place.is_empty() {
-        terminal.note(&format!("The tokens will be kept {place}."));
+        terminal.note(&format!("The tokens will be kept in {place}."));
     }
     match browser::open(url) {
         Ok(browser::Opened::Yes) => terminal.note("A browser was asked to open it."),

@@ -27,13 +27,16 @@ pub fn begin(_detach: bool, _keep: Option<i32>) {}
 fn close_inherited(keep: Option<i32>) {
     let Ok(open) = std::fs::read_dir("/dev/fd") else { return };
     let numbers = open.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    // Collected first: the listing has a descriptor of its own, closed by then.
     for number in numbers.collect::<Vec<_>>() {
-        if number > 2 && Some(number) != keep {
-            #[allow(unsafe_code)] // at start nothing of ours is open yet, so nobody else owns it
-            unsafe {
-                rustix::io::close(number)
-            };
+        if number <= 2 || Some(number) == keep {
+            continue;
+        }
+        #[allow(unsafe_code)] // at start nothing of ours is open yet, so nobody else owns it
+        unsafe {
+            // The listing had a descriptor of its own, which is closed by now.
+            if rustix::io::fcntl_getfd(std::os::fd::BorrowedFd::borrow_raw(number)).is_ok() {
+                rustix::io::close(number);
+            }
         }
     }
 }

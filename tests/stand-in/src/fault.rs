@@ -76,14 +76,16 @@ pub enum What {
     BrokenJson,
     /// 200, `application/json`, and exactly these bytes.
     Body(Vec<u8>),
-    /// The true answer, this many seconds late (in JSON: a number).
+    /// The true answer, this many seconds late (in JSON: a number). The request is processed even
+    /// if the client has left by then.
     Delay(#[serde(deserialize_with = "seconds")] Duration),
     /// What a lagging replica answers about a living refresh token: `invalid_grant`, and the
     /// token is none the worse (§1.5).
     TransientInvalidGrant,
 }
 
-fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+/// A number of seconds, as scripts write durations.
+pub(crate) fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     let seconds = f64::deserialize(from)?;
     Duration::try_from_secs_f64(seconds).map_err(serde::de::Error::custom)
 }
@@ -121,9 +123,7 @@ impl What {
             Self::BrokenJson => Damage::Answer(Answer::new(200, JSON, r#"{"access_token":"#)),
             Self::Body(bytes) => Damage::Answer(Answer::new(200, JSON, bytes.clone())),
             Self::Delay(_) => return None,
-            Self::TransientInvalidGrant => {
-                Damage::Answer(oauth::OAuthError::InvalidGrant.answer(None))
-            }
+            Self::TransientInvalidGrant => Damage::Answer(oauth::OAuthError::InvalidGrant.answer(None)),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The log of requests: what tests wait for and count.
 
 use crate::server::Call;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::{collections::BTreeMap, time::Duration};
 
 /// The parts of GitLab that faults and counts are told apart by.
@@ -87,7 +87,8 @@ const PRINTABLE: &[&str] = &[
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Request {
-    /// When it arrived, by the server's clock.
+    /// When it arrived, since the Unix epoch, by the server's clock (in JSON: seconds).
+    #[serde(serialize_with = "seconds")]
     pub at: Duration,
     /// `GET`, `POST`, …
     pub method: String,
@@ -131,6 +132,10 @@ impl Request {
     pub fn is_refresh(&self) -> bool {
         self.endpoint == Endpoint::Token && self.grant_type() == Some("refresh_token")
     }
+}
+
+fn seconds<S: Serializer>(moment: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(moment.as_secs_f64())
 }
 
 fn printable<'a>(params: impl Iterator<Item = (&'a str, &'a str)>) -> BTreeMap<String, String> {

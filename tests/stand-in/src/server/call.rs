@@ -4,8 +4,10 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use hyper::{HeaderMap, Method, header};
 use std::net::IpAddr;
 
-/// A request below the installation's base path.
+/// A request to the installation, or to what is beside it.
 pub(crate) struct Call {
+    /// Whether the address is below the base path.
+    pub(crate) inside: bool,
     pub(crate) method: Method,
     /// Without the base path, still percent-encoded.
     pub(crate) path: String,

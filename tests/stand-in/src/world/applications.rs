@@ -64,10 +64,7 @@ pub(crate) struct StoredApplication {
 }
 
 impl World {
-    pub(crate) fn add_application(
-        &mut self,
-        application: Application,
-    ) -> Result<Registered, Unusable> {
+    pub(crate) fn add_application(&mut self, application: Application) -> Result<Registered, Unusable> {
         let scopes = Scopes::known(application.scopes.iter().map(String::as_str))?;
         let owner = application.owner.map(|name| self.user_id(&name)).transpose()?;
         let id = AppId(self.next_id());

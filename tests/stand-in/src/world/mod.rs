@@ -13,19 +13,19 @@ mod projects;
 mod scopes;
 mod tokens;
 
-pub use applications::{Application, Registered};
 pub(crate) use applications::{AppId, StoredApplication};
+pub use applications::{Application, Registered};
 pub(crate) use clock::Clock;
 pub use modes::Modes;
-pub use people::{UserFlag, UserId};
 pub(crate) use people::{Session, User};
+pub use people::{UserFlag, UserId};
 pub use personal_tokens::PersonalToken;
 pub(crate) use personal_tokens::StoredPersonalToken;
-pub(crate) use projects::Project;
+pub(crate) use projects::{Project, Start};
 pub use projects::{Role, Visibility};
 pub(crate) use scopes::Scopes;
 pub use tokens::Pair;
-pub(crate) use tokens::{Code, DeviceGrant, PairRow};
+pub(crate) use tokens::{Challenge, Code, DeviceGrant, PairRow};
 
 use crate::{fault::Fault, git::Bans, log::Request};
 use std::{
@@ -53,9 +53,9 @@ impl Site {
         format!("{}{}{path}", self.origin, self.base_path)
     }
 
-    /// The bare repositories, one directory per project id.
-    pub(crate) fn repositories(&self) -> PathBuf {
-        self.home.join("repositories")
+    /// The bare repository of a project.
+    pub(crate) fn repository(&self, project: u64) -> PathBuf {
+        self.home.join("repositories").join(format!("{project}.git"))
     }
 }
 

@@ -23,6 +23,9 @@ pub struct Modes {
     pub token_lifetime: Option<Duration>,
     /// Leaves `expires_in` out of token answers although the token does expire.
     pub omit_expires_in: bool,
+    /// For how long git and the API do not know a new access token yet: GitLab's replicas can lag
+    /// through a token's first second (§1.5).
+    pub unseen_for: Duration,
     /// Groups that demand a live SAML session for git, with the address the refusal prints (§2.2).
     pub sso_enforced: BTreeMap<String, String>,
 }
@@ -37,6 +40,7 @@ impl Default for Modes {
             confidential_skips_consent: true,
             token_lifetime: Some(Duration::from_secs(7200)),
             omit_expires_in: false,
+            unseen_for: Duration::ZERO,
             sso_enforced: BTreeMap::new(),
         }
     }

@@ -25,6 +25,7 @@ pub enum UserFlag {
 }
 
 /// One account.
+#[derive(Clone)]
 pub(crate) struct User {
     pub(crate) id: UserId,
     pub(crate) username: String,
@@ -92,19 +93,18 @@ impl World {
     pub(crate) fn flag_user(&mut self, id: UserId, flag: UserFlag, on: bool) {
         let user = self.users.iter_mut().find(|user| user.id == id);
         let flags = &mut user.expect("users are never deleted").flags;
-        if on { flags.insert(flag) } else { flags.remove(&flag) };
+        if on {
+            flags.insert(flag)
+        } else {
+            flags.remove(&flag)
+        };
     }
 
     /// The session with this cookie, or a new one for a first visit.
     pub(crate) fn session(&mut self, cookie: Option<&str>) -> &mut Session {
         let known = self.sessions.iter().position(|session| Some(session.id.as_str()) == cookie);
         let index = known.unwrap_or_else(|| {
-            self.sessions.push(Session {
-                id: random_hex(),
-                user: None,
-                csrf: random_hex(),
-                return_to: None,
-            });
+            self.sessions.push(Session { id: random_hex(), user: None, csrf: random_hex(), return_to: None });
             self.sessions.len() - 1
         });
         &mut self.sessions[index]

@@ -1,6 +1,7 @@
 //! Projects, and who may do what in them (contract §2.2, §3).
 
-use super::{Unusable, UserId, World};
+use super::{Shared, Unusable, UserId, World};
+use crate::git;
 use serde::{Deserialize, Serialize};
 
 /// Who can see a project without being a member.
@@ -59,6 +60,44 @@ impl Project {
     }
 }
 
+/// How much of a repository a new project has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Start {
+    #[default]
+    Readme,
+    Empty,
+    NoRepository,
+}
+
+impl Shared {
+    /// Makes a project. Git runs while the lock is free; the project appears when it is done.
+    pub(crate) fn add_project(&self, path: &str, visibility: Visibility, start: Start) -> Result<(), Unusable> {
+        let mut world = self.lock();
+        if world.project(path).is_some() {
+            return Err(Unusable(format!("there is already a project {path}")));
+        }
+        let id = world.next_id();
+        let home = world.site.home.clone();
+        let place = world.site.repository(id);
+        drop(world);
+        let made = match start {
+            Start::Readme => git::create_with_readme(&home, &place),
+            Start::Empty => git::create_empty(&home, &place),
+            Start::NoRepository => Ok(()),
+        };
+        made.map_err(|error| Unusable(format!("git cannot make {path}: {error}")))?;
+        self.lock().projects.push(Project {
+            id,
+            path: path.to_owned(),
+            visibility,
+            archived: false,
+            repository: start != Start::NoRepository,
+        });
+        Ok(())
+    }
+}
+
 impl World {
     pub(crate) fn project(&self, path: &str) -> Option<&Project> {
         // GitLab's paths are case-insensitive.
@@ -66,12 +105,7 @@ impl World {
     }
 
     /// Gives a role in a project or a group, or changes it.
-    pub(crate) fn grant(
-        &mut self,
-        user: UserId,
-        path: &str,
-        role: Role,
-    ) -> Result<(), Unusable> {
+    pub(crate) fn grant(&mut self, user: UserId, path: &str, role: Role) -> Result<(), Unusable> {
         let is_group = self.projects.iter().any(|project| project.is_in(path));
         if !is_group && self.project(path).is_none() {
             return Err(Unusable(format!("there is no project or group {path}")));
@@ -115,8 +149,7 @@ impl World {
     /// its code.
     pub(crate) fn can_download(&self, user: Option<UserId>, project: &Project) -> bool {
         let member = user.and_then(|user| self.role(user, project));
-        self.can_see(user, project)
-            && (project.visibility != Visibility::Private || member >= Some(Role::Reporter))
+        self.can_see(user, project) && (project.visibility != Visibility::Private || member >= Some(Role::Reporter))
     }
 
     fn role_where(&self, user: UserId, wanted: impl Fn(&str) -> bool) -> Option<Role> {

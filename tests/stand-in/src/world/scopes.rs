@@ -35,6 +35,11 @@ const KNOWN: &[&str] = &[
 pub(crate) struct Scopes(Vec<String>);
 
 impl Scopes {
+    /// The names of all scopes there are.
+    pub(crate) fn all_names() -> &'static [&'static str] {
+        KNOWN
+    }
+
     pub(crate) fn parse(text: &str) -> Self {
         text.split_whitespace().collect()
     }

@@ -118,6 +118,11 @@ impl World {
         self.pairs.iter().find(|pair| pair.refresh == token)
     }
 
+    /// Whether a row made at `created` has not reached the replicas yet.
+    pub(crate) fn too_new(&self, created: Duration) -> bool {
+        self.clock.now() < created + self.modes.unseen_for
+    }
+
     pub(crate) fn revoke_pair(&mut self, id: u64) {
         let row = self.pairs.iter_mut().find(|pair| pair.id == id);
         row.expect("the row was just found").revoked = true;
@@ -137,16 +142,13 @@ impl World {
     /// The user presses *Revoke* (§1.9): tokens and grants end on every machine, for one
     /// application or for all.
     pub(crate) fn revoke_tokens(&mut self, user: UserId, application: Option<AppId>) {
-        let hit = |owner: UserId, app: AppId| {
-            owner == user && application.is_none_or(|wanted| wanted == app)
-        };
+        let hit = |owner: UserId, app: AppId| owner == user && application.is_none_or(|wanted| wanted == app);
         for pair in &mut self.pairs {
             pair.revoked |= hit(pair.user, pair.application);
         }
         for code in &mut self.codes {
             code.used |= hit(code.user, code.application);
         }
-        self.device_grants
-            .retain(|grant| !grant.user.is_some_and(|owner| hit(owner, grant.application)));
+        self.device_grants.retain(|grant| !grant.user.is_some_and(|owner| hit(owner, grant.application)));
     }
 }

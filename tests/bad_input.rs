@@ -1,0 +1,226 @@
+//! Whatever comes in, nothing is lost, and the answer is silence or one clear line.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::time::Duration;
+
+use crate::support::{PATIENCE, Sandbox, make_private};
+
+#[test]
+fn hostile_questions_get_no_token_and_cost_nothing() {
+    let sandbox = Sandbox::linked();
+    let token = sandbox.token();
+    let question = sandbox.question();
+    let host = question.lines().find_map(|line| line.strip_prefix("host=")).expect("a host").to_owned();
+    let long = "x".repeat(1 << 20);
+    let hostile: Vec<Vec<u8>> = [
+        format!("{question}host=evil.example\n"),
+        format!("host=evil.example\n{question}"),
+        format!("{question}protocol=http\n"),
+        format!("protocol=http\nhost={host}\rx\n"),
+        format!("protocol=http\nhost={host}\0.evil\n"),
+        format!("protocol=http\nhost={host}\u{2028}\n"),
+        format!("protocol=http\nhost={host}\u{b}\n"),
+        format!("{question}nonsense\n"),
+        format!("{question}=x\n"),
+        format!("\u{feff}{question}"),
+        format!("\n{question}"),
+        format!("protocol=http\nhost={host}{long}\n"),
+        format!("protocol=http\nhost= {host}\n"),
+        format!("protocol=http\nhost=user@{host}\n"),
+        format!("protocol=http\nhost={host}/\n"),
+        format!("protocol=http\nhost={host}%00\n"),
+        format!("PROTOCOL=http\nHOST={host}\n"),
+        format!("url=http://{host}/\n"),
+        format!("{question}url=http://evil.example/\n"),
+        "protocol=http\nhost=\n".into(),
+        "host=\nprotocol=\n".into(),
+        "\n\n\n".into(),
+        String::new(),
+    ]
+    .into_iter()
+    .map(String::into_bytes)
+    .chain([vec![0xff, 0xfe, 0, 10, 61], [b"protocol=http\nhost=\xff", host.as_bytes(), b"\n"].concat()])
+    .collect();
+    for input in hostile {
+        let shown = String::from_utf8_lossy(&input[..input.len().min(80)]).into_owned();
+        let silent = sandbox.helper("get", &input);
+        assert_eq!(silent.stdout, "", "{shown:?}");
+        assert!(silent.stderr.lines().count() <= 1 && !silent.stderr.contains(&token), "{shown:?}: {silent:?}");
+        for verb in ["erase", "store"] {
+            let silent = sandbox.helper(verb, &input);
+            assert_eq!((silent.code, silent.stdout.as_str()), (Some(0), ""), "{verb} {shown:?}");
+        }
+    }
+    let odd = [
+        format!("{question}wwwauth[]={}\n", "x".repeat(70_000)),
+        format!("{question}path=../../../etc/passwd\n"),
+        format!("{question}path={}\n", "a/".repeat(30_000)),
+        format!("{question}password=guess\nquit=1\nstate[]=x\n"),
+        format!("{question}\nprotocol=https\n"),
+        question.replace('\n', "\r\n"),
+        format!("{}unknown[]=\u{1b}[2J\n", question.trim_end_matches('\n').to_owned() + "\n"),
+    ];
+    for input in odd {
+        assert_eq!(
+            sandbox.helper("get", &input).attribute("password").as_ref(),
+            Some(&token),
+            "{:?}",
+            &input[..60.min(input.len())]
+        );
+    }
+    assert_eq!(sandbox.token(), token);
+}
+
+#[test]
+fn operations_of_the_future_get_silence() {
+    let sandbox = Sandbox::linked();
+    for verb in ["", "GET", "list", "get\n", "approve"] {
+        let silent = sandbox.helper(verb, sandbox.question());
+        assert_eq!((silent.code, silent.stdout.as_str(), silent.stderr.as_str()), (Some(0), "", ""), "{verb:?}");
+    }
+    assert_eq!(sandbox.helper("capability", "x").stdout, "version 0\ncapability authtype\n");
+}
+
+#[test]
+fn an_answer_comes_while_stdin_stays_open() {
+    let sandbox = Sandbox::linked();
+    let mut command = sandbox.command(crate::support::HELPER);
+    command.arg("get").stdin(std::process::Stdio::piped());
+    let mut started = crate::support::Started::new(command);
+    let mut stdin = started.child.stdin.take().expect("a pipe");
+    stdin.write_all(format!("{}\n", sandbox.question()).as_bytes()).expect("written");
+    assert!(started.to_end().attribute("password").is_some());
+    drop(stdin);
+}
+
+#[test]
+fn garbage_on_the_socket_is_answered_and_the_daemon_lives() {
+    let sandbox = Sandbox::linked();
+    let token = sandbox.token();
+    let socket = sandbox.socket();
+    let say = |bytes: &[u8]| {
+        let mut stream = UnixStream::connect(&socket).expect("a daemon");
+        stream.set_read_timeout(Some(PATIENCE)).expect("set");
+        let _ = stream.write_all(bytes); // it may hang up before the end
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8(answer).expect("text")
+    };
+    for (garbage, code) in [
+        (&b"nonsense\n\n"[..], "usage"),
+        (b"action=\n\n", "unsupported"),
+        (b"action=refresh_token\n\n", "unsupported"),
+        (b"\x00\xff\n\n", "usage"),
+        (b"a=b\na=b\n\n", "usage"),
+        (b"", "unsupported"),
+        (&b"x".repeat(200_000), "usage"),
+        (b"action=link\nhost=not a host\n\n", "usage"),
+        (b"action=link\nhost=h\nmin_life=x\nclient_id=y\n\n", "usage"),
+        (b"action=unlink\nhost=ftp://x\n\n", "usage"),
+    ] {
+        let answer = say(garbage);
+        let shown = String::from_utf8_lossy(&garbage[..garbage.len().min(40)]).into_owned();
+        if garbage.len() < 100_000 {
+            assert!(answer.contains(&format!("error={code}\n")), "{shown:?}: {answer:?}");
+        }
+        assert!(!answer.contains(&token));
+    }
+    // The protocol can be typed by hand.
+    let typed = say(format!("action=get\n{}\n", sandbox.question()).as_bytes());
+    assert!(typed.contains(&format!("password={token}\n")));
+    assert_eq!(sandbox.token(), token);
+}
+
+#[test]
+fn a_client_that_says_nothing_keeps_nobody_waiting() {
+    let sandbox = Sandbox::linked();
+    let silent: Vec<_> = (0..50).map(|_| UnixStream::connect(sandbox.socket()).expect("a daemon")).collect();
+    assert!(sandbox.get().took < Duration::from_secs(3));
+    drop(silent);
+}
+
+#[test]
+fn a_daemon_that_answers_nonsense_is_not_believed() {
+    let mut sandbox = Sandbox::new();
+    let directory = sandbox.path("planted");
+    make_private(&directory);
+    let socket = directory.join("socket");
+    let listener = UnixListener::bind(&socket).expect("a socket");
+    sandbox.set("GIT_CREDENTIAL_GITLAB_SOCKET", &socket);
+    for answer in [
+        &b"username=oauth2\npassword=a\rb\n\n"[..],
+        b"username=oauth2\npassword=a\0b\n\n",
+        "username=oauth2\npassword=t\u{f6}k\n\n".as_bytes(),
+        b"password=half\n\n",
+        b"username=oauth2\npassword=cut off",
+        b"nonsense\n\n",
+        &[b"username=oauth2\npassword=".to_vec(), b"x".repeat(100_000), b"\n\n".to_vec()].concat(),
+    ] {
+        let silent = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                // Twice, because a connection that breaks off is tried once more.
+                for _ in 0..2 {
+                    let Ok((mut stream, _)) = listener.accept() else { return };
+                    let mut request = [0; 1024];
+                    let count = stream.read(&mut request).unwrap_or(0);
+                    if request[..count].starts_with(b"end") {
+                        return;
+                    }
+                    let _ = stream.write_all(answer);
+                }
+            });
+            let silent = sandbox.helper("get", "protocol=https\nhost=gitlab.example\n");
+            let _ = UnixStream::connect(&socket).and_then(|mut stream| stream.write_all(b"end"));
+            silent
+        });
+        assert_eq!(silent.stdout, "", "{:?}: {silent:?}", String::from_utf8_lossy(&answer[..answer.len().min(40)]));
+    }
+}
+
+#[test]
+fn an_unreadable_state_file_is_named_and_left_alone() {
+    let sandbox = Sandbox::linked();
+    let token = sandbox.token();
+    sandbox.verb(["daemon", "stop"]).succeeded();
+    let [profile] = &sandbox.state_files(".json")[..] else { panic!("one account") };
+    let good = fs::read(profile).expect("readable");
+    for bad in [&b""[..], b"{", b"[]", b"\xff", br#"{"version":99,"secret":"of the future"}"#, &good[..good.len() / 2]]
+    {
+        fs::write(profile, bad).expect("written");
+        let refused = sandbox.get().succeeded();
+        assert_eq!(refused.stdout, "quit=1\n", "{refused:?}");
+        assert!(refused.stderr.contains(".json"), "{refused:?}");
+        let status = sandbox.verb(["status"]);
+        assert!(status.code != Some(0) && status.stderr.contains(".json"), "{status:?}");
+        assert_eq!(fs::read(profile).expect("readable"), bad, "it is left as it is");
+        sandbox.verb(["daemon", "stop"]).succeeded();
+    }
+    fs::write(profile, good).expect("written");
+    assert_eq!(sandbox.token(), token);
+}
+
+#[test]
+fn a_half_written_store_is_named_and_left_alone() {
+    let sandbox = Sandbox::linked();
+    let token = sandbox.token();
+    sandbox.verb(["daemon", "stop"]).succeeded();
+    let [tokens] = &sandbox.state_files(".tokens")[..] else { panic!("one account") };
+    let good = fs::read(tokens).expect("readable");
+    // What a crash in the middle of a save leaves beside it does no harm.
+    fs::write(tokens.with_extension("tokens.new"), &good[..20]).expect("written");
+    assert_eq!(sandbox.token(), token);
+    for (bad, word) in [(&good[..good.len() / 2], "damaged"), (br#"{"version":99}"#, "newer version")] {
+        sandbox.verb(["daemon", "stop"]).succeeded();
+        fs::write(tokens, bad).expect("written");
+        let refused = sandbox.get().succeeded();
+        assert_eq!(refused.stdout, "quit=1\n");
+        assert!(refused.stderr.contains(word), "{refused:?}");
+        assert_eq!(fs::read(tokens).expect("readable"), bad);
+    }
+    fs::write(tokens, good).expect("written");
+    assert_eq!(sandbox.token(), token, "and once it is mended it is read again");
+    assert_eq!(sandbox.gitlab.token_requests(), 0);
+}

@@ -1,0 +1,256 @@
+//! The daemon starts by itself, alone, detached, and may die at any time.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::process::Stdio;
+use std::time::Duration;
+
+use gitlab_stand_in::{Endpoint, Fault, What};
+
+use crate::support::{HELPER, Sandbox, Started, eventually, make_private, run};
+
+#[test]
+fn many_first_commands_start_one_daemon() {
+    let sandbox = Sandbox::linked();
+    let token = sandbox.token();
+    sandbox.verb(["daemon", "stop"]).succeeded();
+    let asking: Vec<Started> = (0..40)
+        .map(|_| {
+            let mut command = sandbox.command(HELPER);
+            command.arg("get").stdin(Stdio::piped());
+            let mut started = Started::new(command);
+            let mut stdin = started.child.stdin.take().expect("a pipe");
+            std::io::Write::write_all(&mut stdin, sandbox.question().as_bytes()).expect("written");
+            started
+        })
+        .collect();
+    for asking in asking {
+        assert_eq!(asking.to_end().succeeded().attribute("password").as_ref(), Some(&token));
+    }
+    assert_eq!(sandbox.log().matches("ready").count(), 2, "{}", sandbox.log());
+}
+
+#[test]
+fn a_killed_daemon_loses_nothing() {
+    let sandbox = Sandbox::linked();
+    let token = sandbox.token();
+    for _ in 0..10 {
+        sandbox.kill_daemon();
+        assert_eq!(sandbox.token(), token);
+    }
+    assert_eq!(sandbox.gitlab.token_requests(), 0);
+}
+
+#[test]
+fn a_daemon_killed_while_gets_run_loses_nothing() {
+    let sandbox = Sandbox::linked();
+    let token = sandbox.token();
+    std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    for _ in 0..25 {
+                        assert_eq!(sandbox.token(), token);
+                    }
+                })
+            })
+            .collect();
+        let mut kills = 0;
+        while asking.iter().any(|asking| !asking.is_finished()) {
+            let status = sandbox.verb(["daemon", "status"]);
+            if let Some(pid) = status.stdout.split_whitespace().find_map(|word| word.trim_matches(',').parse().ok()) {
+                run::kill(pid);
+                kills += 1;
+            }
+        }
+        assert!(kills > 0, "it was killed at least once");
+    });
+}
+
+#[test]
+fn a_daemon_killed_before_the_server_began_a_renewal_loses_nothing() {
+    let sandbox = Sandbox::linked();
+    sandbox.gitlab.expire_access_tokens("alice");
+    let dead = sandbox.token();
+    sandbox.gitlab.fault(Fault::once(Endpoint::Token, What::Silence));
+    sandbox.erase(&dead);
+    let mut asking = sandbox.command(HELPER);
+    asking.arg("get").stdin(Stdio::piped());
+    let mut asking = Started::new(asking);
+    let mut stdin = asking.child.stdin.take().expect("a pipe");
+    std::io::Write::write_all(&mut stdin, sandbox.question().as_bytes()).expect("written");
+    drop(stdin);
+    let begun = |requests: &[gitlab_stand_in::Request]| requests.iter().any(|request| request.is_refresh());
+    assert!(sandbox.gitlab.wait_until(crate::support::PATIENCE, begun));
+    sandbox.kill_daemon();
+    // The waiting command asks the next daemon by itself, and that one renews.
+    let answer = asking.to_end().succeeded().attribute("password").expect("a token");
+    assert_ne!(answer, dead);
+    assert_eq!(sandbox.token(), answer);
+}
+
+#[test]
+fn a_daemon_that_is_terminated_finishes_its_renewal() {
+    let sandbox = Sandbox::linked();
+    let pid = sandbox.daemon_pid();
+    sandbox.gitlab.expire_access_tokens("alice");
+    let dead = sandbox.token();
+    sandbox.gitlab.fault(Fault::once_after(Endpoint::Token, What::Delay(Duration::from_secs(1))));
+    sandbox.erase(&dead);
+    eventually("the renewal has begun", || {
+        sandbox.helper("get", format!("{}min_life=0\n", "protocol=https\nhost=gitlab.invalid\n"));
+        sandbox.gitlab.count(Endpoint::Token) > 1 || sandbox.account()["state"] == "renewing"
+    });
+    run::signal(pid, "TERM");
+    eventually("the daemon has ended", || !run::is_alive(pid));
+    assert_ne!(sandbox.token(), dead);
+    assert_eq!(sandbox.gitlab.token_requests(), 1, "the pair of the first renewal was saved");
+}
+
+#[test]
+fn the_daemon_holds_nothing_of_whoever_started_it() {
+    let sandbox = Sandbox::linked();
+    sandbox.verb(["daemon", "stop"]).succeeded();
+    // A descriptor that an IDE leaks to git, and git to its helper.
+    let leak = fs::File::create(sandbox.path("leak")).expect("a file");
+    let mut shell = sandbox.command("sh");
+    shell.args(["-c", "exec 9<&0; exec \"$0\" get <<E\n$1\nE\n", HELPER, &sandbox.question()]).stdin(leak);
+    run_with_stdin(shell).succeeded();
+    let pid = sandbox.daemon_pid();
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).expect("its descriptors");
+    let open: Vec<_> = descriptors.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()).collect();
+    let leaked = open.iter().filter(|path| path.ends_with("leak")).count();
+    assert_eq!(leaked, 0, "{open:?}");
+    assert_eq!(open.iter().filter(|path| path.to_string_lossy().starts_with("pipe:")).count(), 0, "{open:?}");
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("its status");
+    let fields: Vec<_> = stat.rsplit_once(')').expect("a name").1.split_whitespace().collect();
+    assert_eq!(fields[3], pid.to_string(), "a session of its own");
+    assert_eq!(fs::read_link(format!("/proc/{pid}/cwd")).expect("a directory").to_str(), Some("/"));
+}
+
+fn run_with_stdin(command: std::process::Command) -> run::Finished {
+    Started::new(command).to_end()
+}
+
+#[test]
+fn nothing_of_one_git_command_steers_the_daemon() {
+    let mut sandbox = Sandbox::linked();
+    sandbox.verb(["daemon", "stop"]).succeeded();
+    sandbox.set("GIT_DIR", "/nowhere");
+    sandbox.set("GIT_SSL_NO_VERIFY", "1");
+    sandbox.token();
+    let environment = fs::read(format!("/proc/{}/environ", sandbox.daemon_pid())).expect("readable");
+    let environment = String::from_utf8_lossy(&environment).into_owned();
+    assert!(!environment.contains("GIT_DIR") && !environment.contains("GIT_SSL"), "{environment}");
+}
+
+#[test]
+fn only_this_user_can_reach_the_daemon_and_its_files() {
+    let sandbox = Sandbox::linked();
+    let socket = sandbox.socket();
+    let directory = socket.parent().expect("a directory").metadata().expect("it exists");
+    assert_eq!(directory.mode() & 0o777, 0o700);
+    assert_eq!(socket.metadata().expect("it exists").mode() & 0o777, 0o600);
+    for file in sandbox.state_files("") {
+        assert_eq!(file.metadata().expect("it exists").mode() & 0o777, 0o600, "{}", file.display());
+    }
+}
+
+#[test]
+fn a_client_of_another_user_is_turned_away() {
+    let sandbox = Sandbox::linked();
+    let socket = sandbox.socket();
+    if run::to_end(sandbox.command("id"), "").stdout.split(['=', '(']).nth(1) != Some("0") {
+        return; // only root can become somebody else
+    }
+    // Even if every door on the way stood open.
+    for door in socket.ancestors().take_while(|door| *door != std::path::Path::new("/tmp")) {
+        fs::set_permissions(door, fs::Permissions::from_mode(0o777)).expect("opened");
+    }
+    let program = "use IO::Socket::UNIX; my $s = IO::Socket::UNIX->new($ARGV[0]) or die; \
+                   print $s \"action=status\\n\\n\"; print while <$s>;";
+    let mut stranger = sandbox.command("setpriv");
+    stranger.args(["--reuid=65534", "--clear-groups", "perl", "-e", program]).arg(&socket);
+    let heard = run::to_end(stranger, "");
+    assert_eq!(heard.stdout, "", "{heard:?}");
+    assert!(sandbox.log().contains("another user"), "{}", sandbox.log());
+}
+
+#[test]
+fn an_explicit_socket_starts_nothing() {
+    let mut sandbox = Sandbox::linked();
+    sandbox.set("GIT_CREDENTIAL_GITLAB_SOCKET", sandbox.path("elsewhere"));
+    let silent = sandbox.get().succeeded();
+    assert_eq!(silent.stdout, "");
+    assert!(silent.stderr.contains("no daemon answers at"), "{silent:?}");
+    sandbox.set("GIT_CREDENTIAL_GITLAB_SOCKET", "relative");
+    assert_eq!(sandbox.get().succeeded().stdout, "");
+}
+
+#[test]
+fn erase_and_store_start_nothing() {
+    let sandbox = Sandbox::linked();
+    let token = sandbox.token();
+    sandbox.verb(["daemon", "stop"]).succeeded();
+    sandbox.erase(&token);
+    sandbox.helper("store", format!("{}password={token}\n", sandbox.question())).succeeded();
+    sandbox.verb(["daemon", "status"]).ended_with(1);
+}
+
+#[test]
+fn a_relative_or_foreign_runtime_directory_is_not_used() {
+    let mut sandbox = Sandbox::new();
+    for runtime in ["relative", "/proc/1", "/nonexistent"] {
+        sandbox.set("XDG_RUNTIME_DIR", runtime);
+        let socket = sandbox.socket();
+        assert!(!socket.starts_with("/proc") && !socket.starts_with("/nonexistent"), "{}", socket.display());
+        assert!(socket.is_absolute());
+        sandbox.verb(["daemon", "stop"]).succeeded();
+    }
+}
+
+#[test]
+fn a_daemon_that_hangs_is_a_line_and_not_a_wait() {
+    let sandbox = Sandbox::linked();
+    let pid = sandbox.daemon_pid();
+    run::signal(pid, "STOP");
+    let silent = sandbox.get();
+    run::signal(pid, "CONT");
+    assert!(silent.took < Duration::from_secs(12), "{silent:?}");
+    assert_eq!(silent.stdout, "");
+    assert!(silent.stderr.contains("daemon restart") && silent.stderr.lines().count() == 1, "{silent:?}");
+}
+
+#[test]
+fn a_stale_socket_is_replaced_and_a_strange_file_is_not_trusted() {
+    let mut sandbox = Sandbox::linked();
+    let token = sandbox.token();
+    let socket = sandbox.socket();
+    sandbox.verb(["daemon", "stop"]).succeeded();
+    drop(UnixListener::bind(&socket).expect("a socket whose listener is gone"));
+    assert_eq!(sandbox.token(), token);
+    let directory = sandbox.path("planted");
+    make_private(&directory);
+    fs::write(directory.join("socket"), "").expect("a file");
+    sandbox.set("GIT_CREDENTIAL_GITLAB_SOCKET", directory.join("socket"));
+    let refused = sandbox.get().succeeded();
+    assert_eq!(refused.stdout, "");
+    assert!(refused.stderr.contains("not a socket of this user"), "{refused:?}");
+    sandbox.set("GIT_CREDENTIAL_GITLAB_SOCKET", &socket);
+}
+
+#[test]
+fn starting_stopping_and_restarting_say_what_happened() {
+    let sandbox = Sandbox::new();
+    sandbox.verb(["daemon", "status"]).ended_with(1);
+    sandbox.verb(["daemon", "start"]).succeeded();
+    let first = sandbox.daemon_pid();
+    sandbox.verb(["daemon", "start"]).succeeded();
+    assert_eq!(sandbox.daemon_pid(), first, "one is enough");
+    sandbox.verb(["daemon", "restart"]).succeeded();
+    assert_ne!(sandbox.daemon_pid(), first);
+    assert!(!run::is_alive(first));
+    sandbox.verb(["daemon", "stop"]).succeeded();
+    sandbox.verb(["daemon", "status"]).ended_with(1);
+}

@@ -1,0 +1,362 @@
+//! Linking through a browser, and everything that can go wrong on the way.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use gitlab_stand_in::{Application, Endpoint, Fault, StandIn, What};
+
+use crate::support::{HELPER, PATIENCE, Sandbox, Started, eventually, run};
+
+/// Host and port of the loopback listener that an authorization address names.
+fn callback(address: &str) -> String {
+    let query = address.split_once('?').expect("a query").1;
+    let encoded = query.split('&').find_map(|pair| pair.strip_prefix("redirect_uri=")).expect("a redirect URI");
+    encoded.replace("%3A", ":").replace("%2F", "/").trim_start_matches("http://").trim_end_matches('/').to_owned()
+}
+
+/// The value of a query's key.
+fn value<'a>(address: &'a str, key: &str) -> &'a str {
+    let query = address.split_once('?').expect("a query").1;
+    query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('=')).expect("the key")
+}
+
+/// Sends a request by hand, and returns the answer.
+fn http(to: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(to).expect("somebody listens");
+    stream.write_all(request.as_bytes()).expect("written");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
+}
+
+#[test]
+fn link_says_who_is_linked_and_where_tokens_are_kept() {
+    let sandbox = Sandbox::new();
+    let finished = sandbox.link();
+    assert_eq!(finished.stdout, format!("linked {} as alice\n", sandbox.gitlab.url()));
+    assert!(finished.stderr.contains("only you can read"), "{finished:?}");
+    assert!(finished.stderr.contains("because"), "a second choice is never silent: {finished:?}");
+    let account = sandbox.account();
+    assert_eq!(account["username"], "alice");
+    assert_eq!(account["name"], "Alice Doe");
+    assert_eq!(account["state"], "ok");
+    assert_eq!(account["store"], "file");
+    assert_eq!(account["kind"], "oauth");
+    assert_eq!(account["scopes"], serde_json::json!(["read_api", "write_repository"]));
+}
+
+#[test]
+fn git_config_gets_one_entry_for_this_host() {
+    let sandbox = Sandbox::linked();
+    let key = format!("credential.{}.helper", sandbox.gitlab.url());
+    let helpers = sandbox.git(["config", "--global", "--get-all", &key]).succeeded().stdout;
+    assert_eq!(helpers, format!("\n{HELPER}\n"));
+    sandbox.verb(["configure", sandbox.gitlab.url()]).succeeded();
+    assert_eq!(sandbox.git(["config", "--global", "--get-all", &key]).succeeded().stdout, helpers);
+    sandbox.verb(["unconfigure", sandbox.gitlab.url()]).succeeded();
+    sandbox.git(["config", "--global", "--get-all", &key]).ended_with(1);
+}
+
+#[test]
+fn link_without_configure_leaves_git_config_alone() {
+    let sandbox = Sandbox::new();
+    let before = fs::read(sandbox.home().join(".gitconfig")).expect("it exists");
+    let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());
+    sandbox.link_as("alice", [url.as_str(), "--client-id", &id, "--no-configure"]).succeeded();
+    assert_eq!(fs::read(sandbox.home().join(".gitconfig")).expect("it exists"), before);
+}
+
+#[test]
+fn the_browser_of_the_environment_is_given_the_address() {
+    let mut sandbox = Sandbox::new();
+    let seen = sandbox.path("seen address");
+    let browser = sandbox.path("browser");
+    fs::write(&browser, "#!/bin/sh\nprintf %s \"$1\" > \"$2.part\" && mv \"$2.part\" \"$2\"\n").expect("written");
+    fs::set_permissions(&browser, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("executable");
+    sandbox.set("BROWSER", format!("'{}' %s '{}'", browser.display(), seen.display()));
+    let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());
+    let (started, address) = sandbox.begin_link([url.as_str(), "--client-id", &id, "--yes"]);
+    eventually("the browser was started", || seen.exists());
+    assert_eq!(fs::read_to_string(&seen).expect("written"), address);
+    sandbox.browser("alice").visit(&address).expect("a visit");
+    started.to_end().succeeded();
+}
+
+#[test]
+fn the_authorization_request_is_what_the_rfcs_ask_for() {
+    let sandbox = Sandbox::new();
+    let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());
+    let (started, address) = sandbox.begin_link([url.as_str(), "--client-id", &id, "--read-only", "--yes"]);
+    assert_eq!(value(&address, "response_type"), "code");
+    assert_eq!(value(&address, "code_challenge_method"), "S256");
+    assert_eq!(value(&address, "code_challenge").len(), 43);
+    assert!(value(&address, "state").len() >= 22, "128 bits at least");
+    assert_eq!(value(&address, "scope"), "read_api+read_repository");
+    assert!(callback(&address).starts_with("127.0.0.1:"));
+    sandbox.browser("alice").visit(&address).expect("a visit");
+    started.to_end().succeeded();
+    let requests = sandbox.gitlab.requests();
+    let exchange = requests.iter().find(|request| request.endpoint == Endpoint::Token).expect("an exchange");
+    assert!(exchange.form.contains_key("code_verifier") && exchange.form.contains_key("redirect_uri"), "{exchange:?}");
+    assert!(exchange.credentials.is_empty(), "a public client has no secret: {exchange:?}");
+}
+
+#[test]
+fn a_denied_consent_is_told_and_leaves_nothing() {
+    let sandbox = Sandbox::new();
+    let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());
+    let (started, address) = sandbox.begin_link([url.as_str(), "--client-id", &id]);
+    let visit = sandbox.browser("alice").deny().visit(&address).expect("a visit");
+    assert!(visit.title.contains("Not linked"), "{visit:?}");
+    let finished = started.to_end().ended_with(4);
+    assert!(finished.stderr.contains("consent was not given"), "{finished:?}");
+    sandbox.verb(["status"]).ended_with(3);
+    assert_eq!(sandbox.state_files("").len(), 0);
+}
+
+#[test]
+fn another_identity_than_the_expected_one_is_refused_and_its_tokens_revoked() {
+    let sandbox = Sandbox::new();
+    sandbox.gitlab.add_user("bob", "Bob");
+    let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());
+    let finished = sandbox.link_as("bob", [url.as_str(), "--client-id", &id, "--account", "alice"]).ended_with(4);
+    assert!(finished.stderr.contains("you signed in as bob, and alice was asked for"), "{finished:?}");
+    sandbox.verb(["status"]).ended_with(3);
+    assert_eq!(sandbox.gitlab.live_pairs("bob"), 0);
+}
+
+#[test]
+fn clear_text_over_a_network_needs_a_word() {
+    let sandbox = Sandbox::new();
+    for host in ["http://gitlab.example.com", "http://10.1.2.3", "http://127.0.0.1.example.com"] {
+        let refused = sandbox.verb(["link", host, "--client-id", "x"]).ended_with(2);
+        assert!(refused.stderr.contains("--allow-http") && refused.stderr.contains("TLS"), "{refused:?}");
+    }
+}
+
+#[test]
+fn an_unknown_host_says_how_to_register_an_application() {
+    let sandbox = Sandbox::new();
+    let url = sandbox.gitlab.url().to_owned();
+    let told = sandbox.verb(["link", &url]).ended_with(2);
+    for part in
+        ["/-/user_settings/applications", "git-credential-gitlab", "http://127.0.0.1", "onfidential", "read_api"]
+    {
+        assert!(told.stderr.contains(part), "{part}: {told:?}");
+    }
+    assert!(told.stderr.contains(&format!("link {url} --client-id")), "{told:?}");
+}
+
+#[test]
+fn the_client_id_of_git_config_is_used() {
+    for key in ["oauthClientId", "gitLabDevClientId"] {
+        let sandbox = Sandbox::new();
+        let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());
+        sandbox.git(["config", "--global", &format!("credential.{url}.{key}"), &id]).succeeded();
+        sandbox.link_as("alice", [url.as_str(), "--yes"]).succeeded();
+        assert_eq!(sandbox.account()["client_id"], id.as_str());
+    }
+}
+
+#[test]
+fn the_client_id_is_asked_for_in_a_terminal() {
+    let sandbox = Sandbox::new();
+    let mut script = sandbox.command("script");
+    let link = format!("{HELPER} link {} --yes", sandbox.gitlab.url());
+    script.args(["--quiet", "--return", "--flush", "--command", &link, "/dev/null"]);
+    script.stdin(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    // In a terminal stdout and stderr are one, so the lines come on the terminal's side.
+    let mut child = script.stdout(std::process::Stdio::piped()).spawn().expect("script is installed");
+    let mut typed = child.stdin.take().expect("a pipe");
+    let mut shown = std::io::BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut screen = Vec::new();
+    let mut byte = [0];
+    while !screen.ends_with(b"Application ID:") {
+        assert_eq!(shown.read(&mut byte).expect("readable"), 1, "{}", String::from_utf8_lossy(&screen));
+        screen.push(byte[0]);
+    }
+    writeln!(typed, "{}", sandbox.client_id).expect("typed");
+    let mut lines = std::io::BufRead::lines(shown);
+    let address =
+        lines.find_map(|line| line.ok().filter(|line| line.contains("/oauth/authorize?"))).expect("an address");
+    sandbox.browser("alice").visit(address.trim()).expect("a visit");
+    let rest: Vec<_> = lines.map_while(Result::ok).collect();
+    assert!(rest.iter().any(|line| line.contains("linked http") && line.contains("as alice")), "{rest:?}");
+    assert!(child.wait().expect("ended").success());
+}
+
+#[test]
+fn strangers_at_the_listener_do_not_end_the_wait() {
+    let sandbox = Sandbox::new();
+    let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());
+    let (started, address) = sandbox.begin_link([url.as_str(), "--client-id", &id, "--yes"]);
+    let (to, state) = (callback(&address), value(&address, "state").to_owned());
+    for (line, host) in [
+        ("GET /favicon.ico HTTP/1.1".to_owned(), to.clone()),
+        ("GET / HTTP/1.1".to_owned(), to.clone()),
+        ("GET /?code=x&state=guess HTTP/1.1".to_owned(), to.clone()),
+        ("GET /?code=x HTTP/1.1".to_owned(), to.clone()),
+        ("GET /?error=access_denied HTTP/1.1".to_owned(), to.clone()),
+        (format!("GET /?code=x&state={state} HTTP/1.1"), "evil.example".to_owned()),
+        (format!("GET /other?code=x&state={state} HTTP/1.1"), to.clone()),
+        (format!("POST /?code=x&state={state} HTTP/1.1"), to.clone()),
+    ] {
+        let answer = http(&to, &format!("{line}\r\nHost: {host}\r\nConnection: close\r\n\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 4"), "{line}: {answer}");
+    }
+    http(&to, "nonsense\r\n\r\n");
+    drop(TcpStream::connect(&to).expect("a port scanner"));
+    let visit = sandbox.browser("alice").visit(&address).expect("a visit");
+    assert!(visit.ok && visit.text.contains("alice"), "{visit:?}");
+    started.to_end().succeeded();
+}
+
+#[test]
+fn the_page_after_consent_is_told_to_nobody_and_kept_nowhere() {
+    let sandbox = Sandbox::new();
+    let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());
+    let (started, address) = sandbox.begin_link([url.as_str(), "--client-id", &id, "--timeout", "30"]);
+    let to = callback(&address);
+    let answer = http(&to, &format!("GET / HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n\r\n")).to_ascii_lowercase();
+    for header in
+        ["content-security-policy: default-src 'none'", "cache-control: no-store", "referrer-policy: no-referrer"]
+    {
+        assert!(answer.contains(header), "{header}: {answer}");
+    }
+    drop(started);
+}
+
+#[test]
+fn giving_up_leaves_nothing_behind() {
+    let sandbox = Sandbox::new();
+    let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());
+    let (started, address) = sandbox.begin_link([url.as_str(), "--client-id", &id]);
+    let to = callback(&address);
+    assert!(TcpStream::connect(&to).is_ok());
+    drop(started); // Ctrl-C
+    eventually("the listener is closed", || TcpStream::connect(&to).is_err());
+    assert_eq!(sandbox.state_files("").len(), 0);
+}
+
+#[test]
+fn a_wait_always_ends_and_says_what_to_look_for() {
+    let sandbox = Sandbox::new();
+    let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());
+    let finished = sandbox.verb(["link", &url, "--client-id", &id, "--timeout", "1"]).ended_with(4);
+    for part in ["within 1 s", &id, "redirect URI", "Confidential"] {
+        assert!(finished.stderr.contains(part), "{part}: {finished:?}");
+    }
+}
+
+#[test]
+fn a_confidential_application_without_its_secret_is_explained() {
+    let sandbox = Sandbox::new();
+    let wrong = sandbox.gitlab.add_application(Application { confidential: true, ..Application::default() });
+    let url = sandbox.gitlab.url().to_owned();
+    let finished = sandbox.link_as("alice", [url.as_str(), "--client-id", &wrong.client_id]).ended_with(6);
+    assert!(finished.stderr.contains("Confidential"), "{finished:?}");
+    // With its secret in git config, as git-credential-oauth has it, it works.
+    let secret = wrong.client_secret.expect("it has one");
+    sandbox.git(["config", "--global", &format!("credential.{url}.oauthClientSecret"), &secret]).succeeded();
+    sandbox.link_as("alice", [url.as_str(), "--client-id", &wrong.client_id, "--yes"]).succeeded();
+    let dead = sandbox.token();
+    sandbox.gitlab.expire_access_tokens("alice");
+    sandbox.erase(&dead);
+    assert_ne!(sandbox.token(), dead, "its renewal has the secret, too");
+}
+
+#[test]
+fn linking_again_replaces_the_tokens_and_revokes_the_old_ones() {
+    let sandbox = Sandbox::linked();
+    let old = sandbox.token();
+    sandbox.link();
+    assert_ne!(sandbox.token(), old);
+    assert_eq!(sandbox.status()["accounts"].as_array().map(Vec::len), Some(1));
+    eventually("the old pair is revoked", || sandbox.gitlab.live_pairs("alice") == 1);
+}
+
+#[test]
+fn two_accounts_on_one_host_are_chosen_by_the_name_in_the_address() {
+    let sandbox = Sandbox::linked();
+    sandbox.gitlab.add_user("bob", "Bob");
+    let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());
+    sandbox.link_as("bob", [url.as_str(), "--client-id", &id, "--yes"]).succeeded();
+    let token_of = |name: &str| {
+        let asked = format!("{}username={name}\n", sandbox.question());
+        sandbox.helper("get", asked).succeeded().attribute("password").expect("a token")
+    };
+    assert_eq!(token_of("alice"), sandbox.token(), "the first one linked is the default");
+    assert_ne!(token_of("bob"), token_of("alice"));
+    assert_eq!(token_of(""), token_of("stranger"));
+}
+
+#[test]
+fn a_server_that_answers_nonsense_links_nobody() {
+    for what in [
+        What::Html,
+        What::BrokenJson,
+        What::Empty,
+        What::Reset,
+        What::Body(br#"{"access_token":"a\nb","token_type":"Bearer"}"#.to_vec()),
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.gitlab.fault(Fault::once(Endpoint::Token, what));
+        let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());
+        let finished = sandbox.link_as("alice", [url.as_str(), "--client-id", &id]).ended_with(5);
+        assert!(finished.stderr.contains(&format!("{url} was not linked")), "{finished:?}");
+        sandbox.verb(["status"]).ended_with(3);
+        assert_eq!(sandbox.state_files("").len(), 0);
+    }
+}
+
+#[test]
+fn an_unknown_certificate_is_named_as_the_cause() {
+    let sandbox = Sandbox::with(StandIn::builder().https(true).start());
+    let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());
+    let finished = sandbox.link_as("alice", [url.as_str(), "--client-id", &id]).ended_with(5);
+    assert!(finished.stderr.contains("certificate"), "{finished:?}");
+}
+
+#[test]
+fn a_server_that_is_not_there_is_named() {
+    let sandbox = Sandbox::linked();
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its number").port();
+    let host = format!("http://127.0.0.1:{free}");
+    let (started, address) = sandbox.begin_link([host.as_str(), "--client-id", "x"]);
+    let (to, state) = (callback(&address), value(&address, "state"));
+    let page = http(&to, &format!("GET /?code=x&state={state} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n\r\n"));
+    assert!(page.contains("Not linked"), "{page}");
+    let finished = started.to_end().ended_with(5);
+    assert!(finished.stderr.contains(&host) && finished.stderr.contains("onnect"), "{finished:?}");
+}
+
+#[test]
+fn min_life_and_memory_are_as_asked() {
+    let sandbox = Sandbox::new();
+    let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());
+    let words = [url.as_str(), "--client-id", &id, "--yes", "--store", "memory", "--min-life", "60"];
+    sandbox.link_as("alice", words).succeeded();
+    assert_eq!(sandbox.account()["store"], "memory");
+    assert!(sandbox.get().attribute("password").is_some());
+    assert_eq!(sandbox.state_files("s").len(), 0, "nothing is written down");
+    sandbox.verb(["daemon", "stop"]).succeeded();
+    sandbox.verb(["status"]).ended_with(3);
+}
+
+#[test]
+fn a_link_is_answered_as_soon_as_it_is_done() {
+    let sandbox = Sandbox::new();
+    let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());
+    let (started, address) = sandbox.begin_link([url.as_str(), "--client-id", &id, "--yes"]);
+    let visited = std::thread::scope(|scope| {
+        let visit = scope.spawn(|| sandbox.browser("alice").visit(&address).expect("a visit"));
+        let finished = started.to_end().succeeded();
+        assert!(finished.took < PATIENCE.min(Duration::from_secs(5)), "{finished:?}");
+        visit.join().expect("no panic")
+    });
+    assert!(visited.ok);
+    assert_eq!(run::to_end(sandbox.command("true"), "").code, Some(0));
+    let _ = Started::new(sandbox.command("true")).to_end();
+}

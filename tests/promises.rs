@@ -1,0 +1,14 @@
+//! The promises, kept: real git, real daemons, a strict stand-in for GitLab, a home of its own for
+//! each test. A file per area; the name of a test is the promise.
+
+mod support;
+
+mod bad_input;
+mod configuring;
+mod daemon_life;
+mod git_works;
+mod keyring;
+mod linking;
+mod renewing;
+mod secrets;
+mod unlinking;

@@ -1,0 +1,263 @@
+//! Tokens renew themselves: once each, in time, and never at the cost of the link.
+
+use std::fs;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use gitlab_stand_in::{Endpoint, Fault, What, When};
+
+use crate::support::{HELPER, PATIENCE, Sandbox, Started, eventually, run};
+
+/// Stops the daemon, and makes it believe at its next start that the token came `age` seconds ago
+/// and has `left` seconds to live.
+fn age_token(sandbox: &Sandbox, age: i64, left: i64) {
+    sandbox.verb(["daemon", "stop"]).succeeded();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs() as i64;
+    let files = sandbox.state_files(".tokens");
+    let [file] = files.as_slice() else { panic!("one account: {files:?}") };
+    let mut record: serde_json::Value = serde_json::from_slice(&fs::read(file).expect("readable")).expect("JSON");
+    record["received_at"] = (now - age).into();
+    record["expires_at"] = (now + left).into();
+    fs::write(file, record.to_string()).expect("written");
+}
+
+/// Starts helpers that all ask at once, before any of them is answered.
+fn ask_at_once(sandbox: &Sandbox, count: usize) -> Vec<Started> {
+    let asking = (0..count).map(|_| {
+        let mut command = sandbox.command(HELPER);
+        command.arg("get").stdin(std::process::Stdio::piped());
+        let mut started = Started::new(command);
+        let mut stdin = started.child.stdin.take().expect("a pipe");
+        std::io::Write::write_all(&mut stdin, sandbox.question().as_bytes()).expect("written");
+        started
+    });
+    asking.collect()
+}
+
+#[test]
+fn fifty_gets_with_an_expired_token_cause_one_token_request() {
+    let sandbox = Sandbox::linked();
+    let old = sandbox.token();
+    age_token(&sandbox, 7200, 0);
+    sandbox.gitlab.expire_access_tokens("alice");
+    let tokens: Vec<_> = ask_at_once(&sandbox, 50)
+        .into_iter()
+        .map(|asking| asking.to_end().succeeded().attribute("password").expect("a token"))
+        .collect();
+    assert!(tokens.iter().all(|token| *token == tokens[0] && *token != old));
+    assert_eq!(sandbox.gitlab.token_requests(), 1);
+    assert_eq!(sandbox.account()["renewals"], 1);
+}
+
+#[test]
+fn a_token_is_renewed_before_git_asks() {
+    let sandbox = Sandbox::new();
+    sandbox.gitlab.set_token_lifetime(Duration::from_secs(3));
+    sandbox.link();
+    let renewed = sandbox.gitlab.wait_until(PATIENCE, |requests| requests.iter().any(|request| request.is_refresh()));
+    assert!(renewed, "nobody asked, and it was renewed");
+}
+
+#[test]
+fn a_renewal_does_not_come_earlier_than_it_must() {
+    let sandbox = Sandbox::linked();
+    age_token(&sandbox, 6000, 1200);
+    sandbox.token();
+    assert_eq!(sandbox.gitlab.token_requests(), 0);
+    // But a caller who needs more gets more.
+    let asked = format!("{}min_life=3600\n", sandbox.question());
+    sandbox.helper("get", asked).succeeded().attribute("password").expect("a token");
+    assert_eq!(sandbox.gitlab.token_requests(), 1);
+}
+
+#[test]
+fn git_fails_once_at_most_after_the_server_kills_a_token() {
+    let sandbox = Sandbox::linked();
+    let clone = sandbox.clone("group/app", "app");
+    for _ in 0..3 {
+        let dead = sandbox.token();
+        sandbox.gitlab.expire_access_tokens("alice");
+        sandbox.git_in(&clone, ["fetch", "--quiet"]).ended_with(128);
+        assert_ne!(sandbox.token(), dead, "a dead token is never handed out again");
+        sandbox.git_in(&clone, ["fetch", "--quiet"]).succeeded();
+        sandbox.git_in(&clone, ["push", "--quiet"]).succeeded();
+    }
+    assert_eq!(sandbox.gitlab.token_requests(), 3);
+}
+
+#[test]
+fn a_living_token_that_git_was_refused_with_is_checked_and_kept() {
+    let sandbox = Sandbox::linked();
+    let token = sandbox.token();
+    sandbox.erase(&token);
+    assert_eq!(sandbox.token(), token);
+    assert_eq!(sandbox.gitlab.count(Endpoint::TokenInfo), 1);
+    assert_eq!(sandbox.gitlab.token_requests(), 0);
+}
+
+#[test]
+fn an_erase_of_another_password_costs_nothing() {
+    let sandbox = Sandbox::linked();
+    let token = sandbox.token();
+    sandbox.erase("wrong");
+    sandbox.helper("erase", "protocol=https\nhost=gitlab.com\npassword=x\n").succeeded();
+    sandbox.helper("erase", format!("{}username=oauth2\n", sandbox.question())).succeeded();
+    sandbox.helper("store", format!("{}username=x\npassword=y\n", sandbox.question())).succeeded();
+    assert_eq!(sandbox.token(), token);
+    assert_eq!(sandbox.gitlab.count(Endpoint::TokenInfo), 0);
+}
+
+#[test]
+fn an_erase_of_yesterdays_token_leaves_todays_alone() {
+    let sandbox = Sandbox::linked();
+    let old = sandbox.token();
+    sandbox.gitlab.expire_access_tokens("alice");
+    sandbox.erase(&old);
+    let new = sandbox.token();
+    for _ in 0..3 {
+        sandbox.erase(&old);
+    }
+    assert_eq!(sandbox.token(), new);
+    assert_eq!(sandbox.gitlab.token_requests(), 1);
+}
+
+#[test]
+fn a_server_that_refuses_good_tokens_meets_a_lid() {
+    let sandbox = Sandbox::linked();
+    let token = sandbox.token();
+    for _ in 0..5 {
+        assert_eq!(sandbox.token(), token);
+        sandbox.erase(&token);
+    }
+    let paused = sandbox.get().succeeded();
+    assert_eq!(paused.stdout, "quit=1\n");
+    assert!(paused.stderr.contains("pausing for") && paused.stderr.lines().count() == 1, "{paused:?}");
+    assert!(sandbox.gitlab.count(Endpoint::TokenInfo) <= 5);
+    assert_eq!(sandbox.gitlab.token_requests(), 0);
+}
+
+#[test]
+fn a_thousand_erases_in_a_second_cause_a_handful_of_requests() {
+    let sandbox = Sandbox::linked();
+    let token = sandbox.token();
+    let before = sandbox.gitlab.requests().len();
+    for _ in 0..200 {
+        let erasing: Vec<_> = (0..5)
+            .map(|_| {
+                let mut command = sandbox.command(HELPER);
+                command.arg("erase").stdin(std::process::Stdio::piped());
+                let mut started = Started::new(command);
+                let input = format!("{}password={token}\n", sandbox.question());
+                std::io::Write::write_all(&mut started.child.stdin.take().expect("a pipe"), input.as_bytes())
+                    .expect("written");
+                started
+            })
+            .collect();
+        erasing.into_iter().for_each(|erase| drop(erase.to_end().succeeded()));
+    }
+    let caused = sandbox.gitlab.requests().len() - before;
+    assert!(caused <= 6, "{caused} requests");
+}
+
+#[test]
+fn a_living_token_is_served_while_the_server_is_down() {
+    let sandbox = Sandbox::linked();
+    let token = sandbox.token();
+    age_token(&sandbox, 6900, 300);
+    let down = What::Status { code: 503, headers: Vec::new(), body: "down".into() };
+    sandbox.gitlab.fault(Fault { on: Endpoint::Token, when: When::Before, what: down, times: None });
+    assert_eq!(sandbox.token(), token);
+    let account = sandbox.account();
+    assert_eq!(account["state"], "unreachable");
+    assert!(account["detail"].as_str().is_some_and(|detail| detail.contains("503")), "{account}");
+    sandbox.gitlab.clear_faults();
+    eventually("it is renewed", || sandbox.token() != token);
+    assert_eq!(sandbox.account()["state"], "ok");
+}
+
+#[test]
+fn an_expired_token_is_not_served_when_renewing_fails() {
+    let sandbox = Sandbox::linked();
+    age_token(&sandbox, 7200, 0);
+    for what in [What::Reset, What::Html, What::BrokenJson, What::Empty] {
+        sandbox.gitlab.fault(Fault { on: Endpoint::Token, when: When::Before, what, times: None });
+        let refused = sandbox.get().succeeded();
+        assert_eq!(refused.stdout, "quit=1\n", "{refused:?}");
+        assert!(refused.stderr.contains("alice at http://127.0.0.1"), "{refused:?}");
+        sandbox.gitlab.clear_faults();
+        // The link survived, and the next one who asks gets a token.
+        eventually("it is renewed", || sandbox.get().attribute("password").is_some());
+        age_token(&sandbox, 7200, 0);
+    }
+}
+
+#[test]
+fn a_server_that_never_answers_does_not_hang_git() {
+    let sandbox = Sandbox::linked();
+    age_token(&sandbox, 7200, 0);
+    sandbox.gitlab.fault(Fault { on: Endpoint::Token, when: When::Before, what: What::Silence, times: Some(1) });
+    let refused = sandbox.get().succeeded();
+    assert!(refused.took < Duration::from_secs(10), "{refused:?}");
+    assert_eq!((refused.stdout.as_str(), refused.stderr.lines().count()), ("quit=1\n", 1), "{refused:?}");
+    assert_eq!(sandbox.account()["state"], "renewing", "whoever stops waiting cancels nothing");
+    run::kill(sandbox.daemon_pid());
+    assert!(sandbox.get().attribute("password").is_some());
+}
+
+#[test]
+fn one_invalid_grant_does_not_end_the_link() {
+    let sandbox = Sandbox::linked();
+    age_token(&sandbox, 6900, 300);
+    sandbox.gitlab.fault(Fault::once(Endpoint::Token, What::TransientInvalidGrant));
+    let old = sandbox.token();
+    assert_eq!(sandbox.account()["state"], "unreachable");
+    // Ten seconds later it is tried again.
+    eventually("it is renewed", || sandbox.account()["renewals"] == 1);
+    assert_ne!(sandbox.token(), old);
+}
+
+#[test]
+fn two_daemons_on_one_home_take_turns() {
+    let sandbox = Sandbox::linked();
+    age_token(&sandbox, 7200, 0);
+    let other = sandbox.path("other");
+    crate::support::make_private(&other);
+    // The same home in a container or under cron: another socket, the same state.
+    let other_socket = other.join("socket");
+    let mut daemon = sandbox.command(crate::support::DAEMON);
+    daemon.arg("--foreground").arg("--socket").arg(&other_socket);
+    let mut daemon = Started::new(daemon);
+    daemon.wait_for_line(|line| line.contains("ready"));
+    let ask = |socket: Option<&std::path::Path>| {
+        let mut command = sandbox.command(HELPER);
+        command.arg("get");
+        socket.map(|socket| command.env("GIT_CREDENTIAL_GITLAB_SOCKET", socket));
+        run::to_end(command, sandbox.question()).attribute("password").expect("a token")
+    };
+    std::thread::scope(|scope| {
+        let one = scope.spawn(|| ask(None));
+        let two = scope.spawn(|| ask(Some(&other_socket)));
+        assert_eq!(one.join().expect("answered"), two.join().expect("answered"));
+    });
+    assert_eq!(sandbox.gitlab.token_requests(), 1);
+    let mut stop = sandbox.command(HELPER);
+    stop.args(["daemon", "stop"]).env("GIT_CREDENTIAL_GITLAB_SOCKET", &other_socket);
+    run::to_end(stop, "").succeeded();
+    daemon.to_end();
+}
+
+#[test]
+fn a_full_or_read_only_store_does_not_cost_the_refresh_token() {
+    let sandbox = Sandbox::linked();
+    age_token(&sandbox, 7200, 0);
+    // Where the record's new version would be written there is a directory, so no write succeeds,
+    // also not as root.
+    let [record] = &sandbox.state_files(".tokens")[..] else { panic!("one account") };
+    let blocked = record.with_extension("tokens.new");
+    fs::create_dir_all(blocked.join("x")).expect("a directory");
+    let refused = sandbox.get().succeeded();
+    assert_eq!(refused.stdout, "quit=1\n");
+    assert!(refused.stderr.contains(".tokens"), "{refused:?}");
+    assert_eq!(sandbox.gitlab.token_requests(), 0);
+    fs::remove_dir_all(&blocked).expect("removed");
+    eventually("it is renewed", || sandbox.get().attribute("password").is_some());
+}

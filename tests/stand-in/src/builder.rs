@@ -1,0 +1,89 @@
+//! Starting a server.
+
+use crate::{
+    StandIn,
+    server::{Authority, Listeners, Server},
+    world::{Shared, Site, World},
+};
+use std::{fs, io, net::TcpListener, sync::Arc};
+
+/// Options of a server; all have defaults.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    https: bool,
+    base_path: String,
+    address: String,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self { https: false, base_path: String::new(), address: "127.0.0.1:0".to_owned() }
+    }
+}
+
+impl Builder {
+    /// Serves HTTPS with a certificate for `127.0.0.1`, `::1` and `localhost`, signed by an
+    /// authority made for this server alone. Default: plain HTTP.
+    pub fn https(mut self, https: bool) -> Self {
+        self.https = https;
+        self
+    }
+
+    /// Installs GitLab below a path, such as `/gitlab`. Default: at the root.
+    pub fn base_path(mut self, path: &str) -> Self {
+        self.base_path = path.trim_end_matches('/').to_owned();
+        self
+    }
+
+    /// Where to listen. Default: a free port of `127.0.0.1`.
+    pub fn address(mut self, address: &str) -> Self {
+        self.address = address.to_owned();
+        self
+    }
+
+    /// Starts the server.
+    ///
+    /// # Panics
+    ///
+    /// With the reason, if it cannot be started.
+    pub fn start(self) -> StandIn {
+        self.try_start().unwrap_or_else(|error| panic!("the stand-in cannot start: {error}"))
+    }
+
+    /// Starts the server.
+    ///
+    /// # Errors
+    ///
+    /// If the address is taken, or there is no room for temporary files.
+    pub fn try_start(self) -> io::Result<StandIn> {
+        if !self.base_path.is_empty() && !self.base_path.starts_with('/') {
+            return Err(io::Error::other("a base path begins with a slash"));
+        }
+        let home = tempfile::Builder::new().prefix("gitlab-stand-in-").tempdir()?;
+        fs::create_dir(home.path().join("repositories"))?;
+        // The repositories may belong to another user, in a container or under sudo.
+        fs::write(home.path().join(".gitconfig"), "[safe]\n\tdirectory = *\n")?;
+
+        let gitlab = TcpListener::bind(&self.address)?;
+        // A port of its own: nothing that looks for GitLab can stumble into the controls.
+        let control = TcpListener::bind("127.0.0.1:0")?;
+        let scheme = if self.https { "https" } else { "http" };
+        let origin = format!("{scheme}://{}", gitlab.local_addr()?);
+        let control_url = format!("http://{}", control.local_addr()?);
+
+        let authority = self.https.then(Authority::new).transpose()?;
+        let ca_pem = home.path().join("ca.pem");
+        if let Some(authority) = &authority {
+            fs::write(&ca_pem, &authority.certificate_pem)?;
+        }
+        let ca_pem = authority.is_some().then_some(ca_pem);
+        let acceptor = authority.map(|authority| authority.acceptor);
+
+        let site = Site { origin, base_path: self.base_path, home: home.path().to_owned() };
+        let url = site.url("");
+        let shared = Arc::new(Shared::new(World::new(site)));
+        let listeners = Listeners { gitlab, control };
+        let server = Server::start(Arc::clone(&shared), listeners, acceptor)?;
+        Ok(StandIn::new(server, shared, url, control_url, ca_pem, home))
+    }
+}

@@ -1,0 +1,115 @@
+//! REST (contract §3).
+
+use crate::support::Scene;
+use gitlab_stand_in::{Role, Visibility};
+use serde_json::json;
+
+#[test]
+fn three_kinds_of_401_and_one_403() {
+    let scene = Scene::new();
+    let (expired, revoked) = (scene.pair("api"), scene.pair("api"));
+    scene.post("/oauth/revoke", &[("token", &revoked.refresh_token), ("client_id", &scene.client_id)]);
+    let error = |token: &str| {
+        let reply = scene.get("/api/v4/user", token);
+        (reply.status.as_u16(), reply.json())
+    };
+    let invalid = |text: &str| (401, json!({"error": "invalid_token", "error_description": text}));
+    assert_eq!(error(&revoked.access_token), invalid("Token was revoked. You have to re-authorize from the user."));
+    scene.gitlab.expire_access_tokens("alice");
+    let text = "Token is expired. You can either do re-authorization or token refresh.";
+    assert_eq!(error(&expired.access_token), invalid(text));
+    let unauthorized = json!({"message": "401 Unauthorized"});
+    assert_eq!(error("unknown"), (401, unauthorized.clone()));
+    let anonymous = scene.http.get(&scene.url("/api/v4/version"), &[]).unwrap();
+    assert_eq!((anonymous.status.as_u16(), anonymous.json()), (401, unauthorized));
+    let (status, body) = error(&scene.pair("read_repository write_repository").access_token);
+    assert_eq!((status, &body["error"]), (403, &json!("insufficient_scope")));
+    assert_eq!(body["scope"], "read_user read_api api");
+}
+
+#[test]
+fn user_and_version_need_any_reading_scope() {
+    let scene = Scene::new();
+    for scope in ["read_user", "read_api", "api"] {
+        let token = scene.pair(scope).access_token;
+        assert_eq!(scene.get("/api/v4/user", &token).json()["username"], "alice");
+        assert!(scene.get("/api/v4/metadata", &token).json()["version"].is_string());
+        assert!(scene.get("/api/v4/version", &token).json()["version"].is_string());
+    }
+}
+
+#[test]
+fn an_oauth_token_is_no_private_token() {
+    let scene = Scene::new();
+    let token = scene.pair("api").access_token;
+    let url = scene.url("/api/v4/user");
+    assert_eq!(scene.http.get(&url, &[("private-token", &token)]).unwrap().status, 401);
+}
+
+#[test]
+fn simple_drops_permissions() {
+    let scene = Scene::new();
+    scene.gitlab.grant("alice", "group", Role::Reporter);
+    let token = scene.pair("read_api").access_token;
+    let full = scene.get("/api/v4/projects?membership=true", &token).json();
+    assert_eq!(full[0]["permissions"]["project_access"]["access_level"], 40);
+    assert_eq!(full[0]["permissions"]["group_access"]["access_level"], 20);
+    let simple = scene.get("/api/v4/projects?membership=true&simple=true", &token).json();
+    assert!(simple[0].get("permissions").is_none());
+    assert_eq!(simple[0]["http_url_to_repo"], scene.url("/group/app.git"));
+    assert_eq!(simple[0]["path_with_namespace"], "group/app");
+    assert_eq!(scene.get("/api/v4/projects", &scene.pair("read_user").access_token).status, 403);
+}
+
+#[test]
+fn min_access_level_is_obeyed() {
+    let scene = Scene::new();
+    for (path, role) in [("a/guest", Role::Guest), ("a/reporter", Role::Reporter), ("a/owner", Role::Owner)] {
+        scene.gitlab.add_project_without_repository(path, Visibility::Private);
+        scene.gitlab.grant("alice", path, role);
+    }
+    scene.gitlab.add_project_without_repository("a/public", Visibility::Public);
+    let token = scene.pair("api").access_token;
+    let count = |query: &str| scene.get(&format!("/api/v4/projects?{query}"), &token).json().as_array().unwrap().len();
+    assert_eq!(count(""), 5);
+    assert_eq!(count("membership=true"), 4);
+    assert_eq!(count("min_access_level=20"), 3);
+    assert_eq!(count("membership=true&min_access_level=40&search=own"), 1);
+}
+
+#[test]
+fn keyset_paging_can_end_on_an_empty_page() {
+    let scene = Scene::new();
+    for number in 1..4 {
+        scene.gitlab.add_project_without_repository(&format!("group/p{number}"), Visibility::Private);
+    }
+    scene.gitlab.grant("alice", "group", Role::Developer);
+    let token = scene.pair("read_api").access_token;
+    let mut next = "/api/v4/projects?pagination=keyset&order_by=id&sort=asc&per_page=2".to_owned();
+    let mut pages = Vec::new();
+    loop {
+        let reply = scene.get(&next, &token);
+        pages.push(reply.json().as_array().unwrap().len());
+        let link = reply.header("link");
+        let Some(url) = link.strip_prefix('<').and_then(|rest| rest.strip_suffix(">; rel=\"next\"")) else { break };
+        next = url.strip_prefix(scene.gitlab.url()).unwrap().to_owned();
+    }
+    assert_eq!(pages, [2, 2, 0]);
+    let unsupported = scene.get("/api/v4/projects?pagination=keyset&order_by=name", &token);
+    let text = "Keyset pagination is not yet available for this type of request";
+    assert_eq!((unsupported.status.as_u16(), unsupported.json()), (405, json!({ "error": text })));
+}
+
+#[test]
+fn a_project_is_found_by_number_and_by_encoded_path() {
+    let scene = Scene::new();
+    let token = scene.pair("api").access_token;
+    let project = scene.get("/api/v4/projects/group%2Fapp", &token).json();
+    let by_id = scene.get(&format!("/api/v4/projects/{}", project["id"]), &token).json();
+    assert_eq!(by_id["path_with_namespace"], "group/app");
+    let missing = scene.get("/api/v4/projects/group%2Fmissing", &token);
+    assert_eq!((missing.status.as_u16(), missing.json()), (404, json!({"message": "404 Project Not Found"})));
+    scene.gitlab.add_user("eve", "Eve");
+    let eve = scene.gitlab.issue_tokens("eve", &scene.client_id, "api").access_token;
+    assert_eq!(scene.get("/api/v4/projects/group%2Fapp", &eve).status, 404);
+}

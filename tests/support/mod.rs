@@ -1,0 +1,275 @@
+//! A person's machine, as far as one test needs it: a home, a GitLab, git, and our programs.
+
+pub mod keyring;
+pub mod run;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use gitlab_stand_in::browser::Browser;
+use gitlab_stand_in::{Application, Role, StandIn, Visibility};
+use tempfile::TempDir;
+
+pub use run::{Finished, Started};
+
+/// The helper as git runs it.
+pub const HELPER: &str = env!("CARGO_BIN_EXE_git-credential-gitlab");
+/// The daemon's program.
+pub const DAEMON: &str = env!("CARGO_BIN_EXE_git-credential-gitlab--daemon");
+
+/// Far longer than anything takes, for waits that end with an event.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A home directory with its own environment, and a GitLab where alice is maintainer of the
+/// private project `group/app`. Everything ends with it, the daemon too.
+pub struct Sandbox {
+    directory: TempDir,
+    /// The GitLab.
+    pub gitlab: StandIn,
+    /// Our application there.
+    pub client_id: String,
+    environment: Vec<(String, String)>,
+    git: PathBuf,
+}
+
+impl Sandbox {
+    /// Over HTTP on loopback, without a runtime directory, without a keyring.
+    pub fn new() -> Self {
+        Self::with(StandIn::builder().start())
+    }
+
+    /// Over HTTPS with a certificate of its own, which git config names.
+    pub fn https() -> Self {
+        let sandbox = Self::with(StandIn::builder().https(true).start());
+        let authority = sandbox.gitlab.ca_pem().expect("it has one").display().to_string();
+        let key = format!("http.{}/.sslCAInfo", sandbox.gitlab.url());
+        sandbox.git(["config", "--global", &key, &authority]).succeeded();
+        sandbox
+    }
+
+    /// With a GitLab that the test has set up.
+    pub fn with(gitlab: StandIn) -> Self {
+        gitlab.add_user("alice", "Alice Doe");
+        gitlab.add_project("group/app", Visibility::Private);
+        gitlab.grant("alice", "group/app", Role::Maintainer);
+        let client_id = gitlab.add_application(Application::default()).client_id;
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        fs::create_dir(directory.path().join("home")).expect("a home");
+        let sandbox = Self { directory, gitlab, client_id, environment: Vec::new(), git: "git".into() };
+        sandbox.git(["config", "--global", "user.name", "Alice"]).succeeded();
+        sandbox.git(["config", "--global", "user.email", "alice@example.com"]).succeeded();
+        sandbox
+    }
+
+    /// Sets a variable for every command of this sandbox.
+    pub fn set(&mut self, name: &str, value: impl AsRef<Path>) {
+        let value = value.as_ref().to_str().expect("text").to_owned();
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.into(), value));
+    }
+
+    /// Takes another git than the one on PATH.
+    pub fn use_git(&mut self, program: &Path) {
+        self.git = program.into();
+    }
+
+    /// A private runtime directory, as a login session has it.
+    pub fn with_runtime_directory(mut self) -> Self {
+        let runtime = self.directory.path().join("runtime");
+        make_private(&runtime);
+        self.set("XDG_RUNTIME_DIR", &runtime);
+        self
+    }
+
+    /// The home directory.
+    pub fn home(&self) -> PathBuf {
+        self.directory.path().join("home")
+    }
+
+    /// A path beside the home directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Where our state is.
+    pub fn state(&self) -> PathBuf {
+        self.home().join(".local/state/git-credential-gitlab")
+    }
+
+    /// The text of the daemon's log.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.state().join("daemon.log")).unwrap_or_default()
+    }
+
+    /// A command in this sandbox: nothing of our own environment reaches it.
+    pub fn command(&self, program: impl AsRef<Path>) -> Command {
+        let mut command = Command::new(program.as_ref());
+        command.env_clear().current_dir(self.directory.path());
+        command.env("HOME", self.home()).env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        // No system file, no prompt, no language.
+        command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C");
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Runs git.
+    pub fn git<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Finished {
+        self.git_in(self.directory.path(), words)
+    }
+
+    /// Runs git in a directory.
+    pub fn git_in<'a>(&self, directory: &Path, words: impl IntoIterator<Item = &'a str>) -> Finished {
+        let mut command = self.command(&self.git);
+        command.args(words).current_dir(directory);
+        run::to_end(command, "")
+    }
+
+    /// Runs a verb of ours, as `git credential-gitlab` does.
+    pub fn verb<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Finished {
+        let mut command = self.command(HELPER);
+        command.args(words);
+        run::to_end(command, "")
+    }
+
+    /// Runs one of git's own verbs with this input.
+    pub fn helper(&self, verb: &str, input: impl AsRef<[u8]>) -> Finished {
+        let mut command = self.command(HELPER);
+        command.arg(verb);
+        run::to_end(command, input)
+    }
+
+    /// What git asks for the sandbox's GitLab.
+    pub fn question(&self) -> String {
+        let (protocol, rest) = self.gitlab.url().split_once("://").expect("a URL");
+        let host = rest.split('/').next().expect("a host");
+        format!("protocol={protocol}\nhost={host}\n")
+    }
+
+    /// Asks the helper for a token.
+    pub fn get(&self) -> Finished {
+        self.helper("get", self.question())
+    }
+
+    /// A token that the helper gives.
+    pub fn token(&self) -> String {
+        self.get().attribute("password").expect("a token")
+    }
+
+    /// Tells the helper, as git does, that the server refused a token.
+    pub fn erase(&self, token: &str) {
+        self.helper("erase", format!("{}username=oauth2\npassword={token}\n", self.question())).succeeded();
+    }
+
+    /// Begins to link, with these flags; its address is known when this returns.
+    pub fn begin_link<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> (Started, String) {
+        let mut command = self.command(HELPER);
+        command.arg("link").args(words);
+        let mut started = Started::new(command);
+        let line = started.wait_for_line(|line| line.contains("/oauth/authorize?"));
+        (started, line.trim().to_owned())
+    }
+
+    /// A browser with this person in front of it.
+    pub fn browser(&self, username: &str) -> Browser {
+        let browser = Browser::new(username);
+        match self.gitlab.ca_pem() {
+            Some(authority) => browser.trusting(authority).expect("a certificate"),
+            None => browser,
+        }
+    }
+
+    /// Links with these flags, consent given by this person in a browser.
+    pub fn link_as<'a>(&self, username: &str, words: impl IntoIterator<Item = &'a str>) -> Finished {
+        let (started, address) = self.begin_link(words);
+        let visit = self.browser(username).visit(&address).expect("a visit");
+        let finished = started.to_end();
+        assert!(visit.ok || finished.code != Some(0), "{visit:?}");
+        finished
+    }
+
+    /// Links alice, with her tokens in a file, and lets git use it.
+    pub fn link(&self) -> Finished {
+        let (url, id) = (self.gitlab.url().to_owned(), self.client_id.clone());
+        self.link_as("alice", [url.as_str(), "--client-id", &id, "--yes"]).succeeded()
+    }
+
+    /// A linked sandbox.
+    pub fn linked() -> Self {
+        let sandbox = Self::new();
+        sandbox.link();
+        sandbox
+    }
+
+    /// The address of a project.
+    pub fn project(&self, path: &str) -> String {
+        format!("{}/{path}.git", self.gitlab.url())
+    }
+
+    /// Clones a project to a directory of that name.
+    pub fn clone(&self, path: &str, to: &str) -> PathBuf {
+        self.git(["clone", "--quiet", &self.project(path), to]).succeeded();
+        self.path(to)
+    }
+
+    /// The first account that `status --json` shows.
+    pub fn account(&self) -> serde_json::Value {
+        self.status()["accounts"][0].clone()
+    }
+
+    /// What `status --json` shows.
+    pub fn status(&self) -> serde_json::Value {
+        let shown = self.verb(["status", "--json"]);
+        serde_json::from_str(&shown.stdout).unwrap_or_else(|why| panic!("{why}: {shown:?}"))
+    }
+
+    /// The daemon's process id, from its answer.
+    pub fn daemon_pid(&self) -> i32 {
+        let pid = self.status()["daemon"]["pid"].as_i64().expect("a number");
+        i32::try_from(pid).expect("a process id")
+    }
+
+    /// Kills the daemon with SIGKILL, and waits until it is gone.
+    pub fn kill_daemon(&self) {
+        run::kill(self.daemon_pid());
+    }
+
+    /// Where the daemon listens.
+    pub fn socket(&self) -> PathBuf {
+        PathBuf::from(self.status()["daemon"]["socket"].as_str().expect("a path"))
+    }
+
+    /// The state files whose names end so.
+    pub fn state_files(&self, ending: &str) -> Vec<PathBuf> {
+        let directories = [self.state().join("accounts"), self.state().join("tokens")];
+        let entries = directories.iter().flat_map(|directory| fs::read_dir(directory).into_iter().flatten());
+        let paths = entries.map(|entry| entry.expect("readable").path());
+        paths.filter(|path| path.to_str().is_some_and(|path| path.ends_with(ending))).collect()
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        // Every daemon that was started here has its socket somewhere below the directory.
+        let mut stop = self.command(HELPER);
+        stop.args(["daemon", "stop"]);
+        let _ = run::to_end(stop, "");
+    }
+}
+
+/// Makes a directory that only this user can enter.
+pub fn make_private(directory: &Path) {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().mode(0o700).create(directory).expect("a directory");
+}
+
+/// Waits until something holds; for what no event tells.
+pub fn eventually(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "still not: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
