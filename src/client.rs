@@ -18,6 +18,12 @@ pub const DAEMON: &str = "git-credential-gitlab--daemon";
 /// What the daemon prints when its socket answers.
 pub const READY: &str = "ok";
 
+/// The daemon that ends, the one that is killed right after, and the one that answers.
+const TRIES: u32 = 3;
+
+/// A process that is killed is gone after a few milliseconds.
+const BETWEEN_TRIES: Duration = Duration::from_millis(20);
+
 /// Whether to start a daemon where none answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
@@ -89,23 +95,33 @@ pub struct Conversation {
 }
 
 /// Sends a request and reads its reply of one block. `None`: the daemon has nothing to say.
-///
-/// A daemon that was just ending closes the connection without a word; then it is asked, or
-/// started, once more. All of it takes at most `within`.
 pub fn ask(request: &Attributes, start: Start, within: Duration) -> Result<Option<Attributes>, CallError> {
+    let (_, block) = begin(request, start, within)?;
+    Ok(Some(block).filter(|block| !block.is_empty()))
+}
+
+/// Sends a request and reads the first block of its reply; the rest is left to be read.
+///
+/// A daemon that is just ending closes the connection without a word, and one that is killed may
+/// do so twice: its listener takes us in once more while it goes. Then the next one is asked.
+pub fn begin(request: &Attributes, start: Start, within: Duration) -> Result<(Conversation, Attributes), CallError> {
     let started = Instant::now();
-    let first = send(request, start, within).and_then(|mut conversation| conversation.next());
-    match first {
-        Err(CallError::Broken(_)) => {}
-        answered => return answered.map(|block| block.filter(|block| !block.is_empty())),
+    let mut tries = TRIES;
+    loop {
+        tries -= 1;
+        let answered = send(request, start, within.saturating_sub(started.elapsed())).and_then(|mut conversation| {
+            let block = conversation.next()?.ok_or(io::Error::from(io::ErrorKind::UnexpectedEof))?;
+            Ok((conversation, block))
+        });
+        match answered {
+            Err(CallError::Broken(_)) if tries > 0 => std::thread::sleep(BETWEEN_TRIES),
+            answered => return answered,
+        }
     }
-    let left = within.saturating_sub(started.elapsed());
-    let block = send(request, start, left)?.next()?;
-    Ok(block.filter(|block| !block.is_empty()))
 }
 
 /// Sends a request, and leaves the reply to be read.
-pub fn send(request: &Attributes, start: Start, within: Duration) -> Result<Conversation, CallError> {
+fn send(request: &Attributes, start: Start, within: Duration) -> Result<Conversation, CallError> {
     let started = Instant::now();
     let endpoint = Endpoint::find()?;
     let stream = match Stream::connect(&endpoint.path)? {

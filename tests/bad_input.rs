@@ -91,7 +91,7 @@ fn an_answer_comes_while_stdin_stays_open() {
     let mut started = crate::support::Started::new(command);
     let mut stdin = started.child.stdin.take().expect("a pipe");
     stdin.write_all(format!("{}\n", sandbox.question()).as_bytes()).expect("written");
-    assert!(started.to_end().attribute("password").is_some());
+    assert!(started.finish().attribute("password").is_some());
     drop(stdin);
 }
 

@@ -48,7 +48,7 @@ fn git_asks_only_us_for_a_configured_host() {
     sandbox.link();
     let mut fill = sandbox.command("git");
     fill.args(["credential", "fill"]);
-    let filled = crate::support::run::to_end(fill, sandbox.question()).succeeded();
+    let filled = crate::support::run::finish(fill, sandbox.question()).succeeded();
     assert_eq!(filled.attribute("password"), Some(sandbox.token()));
     assert!(fs::read_to_string(sandbox.home().join(".gitconfig")).expect("readable").contains(HELPER));
 }

@@ -81,7 +81,7 @@ fn it_works_in_a_terminal() {
     let mut script = sandbox.command("script");
     let clone = format!("git clone {} in-terminal", sandbox.project("group/app"));
     script.args(["--quiet", "--return", "--command", &clone, "/dev/null"]).env_remove("GIT_TERMINAL_PROMPT");
-    let finished = run::to_end(script, "").succeeded();
+    let finished = run::finish(script, "").succeeded();
     assert!(!finished.stdout.contains("Username"), "{finished:?}");
 }
 
@@ -115,7 +115,7 @@ fn parallel_fetches_all_work() {
         })
         .collect();
     for fetch in fetches {
-        fetch.to_end().succeeded();
+        fetch.finish().succeeded();
     }
     assert_eq!(sandbox.gitlab.failed_logins(), 0);
 }
@@ -149,7 +149,7 @@ fn a_good_get_makes_no_request_and_starts_no_process() {
         let own = sandbox.path("own-trace");
         helper.args(["-f", "-e", "trace=execve,clone,clone3,fork,vfork", "-o"]).arg(&own);
         helper.arg(crate::support::HELPER).arg("get");
-        let answer = run::to_end(helper, sandbox.question()).succeeded();
+        let answer = run::finish(helper, sandbox.question()).succeeded();
         assert!(answer.attribute("password").is_some());
         let own = std::fs::read_to_string(&own).expect("a trace");
         assert_eq!(own.lines().filter(|line| line.contains("execve(") || line.contains("clone")).count(), 1, "{own}");
@@ -157,7 +157,7 @@ fn a_good_get_makes_no_request_and_starts_no_process() {
     assert_eq!(sandbox.gitlab.requests().len(), requests);
     assert_eq!(calls(&trace), processes);
     sandbox.verb(["daemon", "stop"]).succeeded();
-    daemon.to_end();
+    daemon.finish();
 }
 
 #[test]
@@ -206,5 +206,5 @@ fn the_program_is_found_as_a_git_command() {
     let mut git: Command = sandbox.command("git");
     let path = format!("{}:{}", directory.display(), std::env::var("PATH").unwrap_or_default());
     git.args(["credential-gitlab", "version"]).env("PATH", path);
-    assert!(run::to_end(git, "").succeeded().stdout.starts_with("git-credential-gitlab 0."));
+    assert!(run::finish(git, "").succeeded().stdout.starts_with("git-credential-gitlab 0."));
 }

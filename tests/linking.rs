@@ -81,7 +81,7 @@ fn the_browser_of_the_environment_is_given_the_address() {
     eventually("the browser was started", || seen.exists());
     assert_eq!(fs::read_to_string(&seen).expect("written"), address);
     sandbox.browser("alice").visit(&address).expect("a visit");
-    started.to_end().succeeded();
+    started.finish().succeeded();
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn the_authorization_request_is_what_the_rfcs_ask_for() {
     assert_eq!(value(&address, "scope"), "read_api+read_repository");
     assert!(callback(&address).starts_with("127.0.0.1:"));
     sandbox.browser("alice").visit(&address).expect("a visit");
-    started.to_end().succeeded();
+    started.finish().succeeded();
     let requests = sandbox.gitlab.requests();
     let exchange = requests.iter().find(|request| request.endpoint == Endpoint::Token).expect("an exchange");
     assert!(exchange.form.contains_key("code_verifier") && exchange.form.contains_key("redirect_uri"), "{exchange:?}");
@@ -110,7 +110,7 @@ fn a_denied_consent_is_told_and_leaves_nothing() {
     let (started, address) = sandbox.begin_link([url.as_str(), "--client-id", &id]);
     let visit = sandbox.browser("alice").deny().visit(&address).expect("a visit");
     assert!(visit.title.contains("Not linked"), "{visit:?}");
-    let finished = started.to_end().ended_with(4);
+    let finished = started.finish().ended_with(4);
     assert!(finished.stderr.contains("consent was not given"), "{finished:?}");
     sandbox.verb(["status"]).ended_with(3);
     assert_eq!(sandbox.state_files("").len(), 0);
@@ -210,7 +210,7 @@ fn strangers_at_the_listener_do_not_end_the_wait() {
     drop(TcpStream::connect(&to).expect("a port scanner"));
     let visit = sandbox.browser("alice").visit(&address).expect("a visit");
     assert!(visit.ok && visit.text.contains("alice"), "{visit:?}");
-    started.to_end().succeeded();
+    started.finish().succeeded();
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn two_accounts_on_one_host_are_chosen_by_the_name_in_the_address() {
     sandbox.link_as("bob", [url.as_str(), "--client-id", &id, "--yes"]).succeeded();
     let token_of = |name: &str| {
         let asked = format!("{}username={name}\n", sandbox.question());
-        sandbox.helper("get", asked).succeeded().attribute("password").expect("a token")
+        sandbox.helper("get", asked).succeeded().token()
     };
     assert_eq!(token_of("alice"), sandbox.token(), "the first one linked is the default");
     assert_ne!(token_of("bob"), token_of("alice"));
@@ -328,7 +328,7 @@ fn a_server_that_is_not_there_is_named() {
     let (to, state) = (callback(&address), value(&address, "state"));
     let page = http(&to, &format!("GET /?code=x&state={state} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n\r\n"));
     assert!(page.contains("Not linked"), "{page}");
-    let finished = started.to_end().ended_with(5);
+    let finished = started.finish().ended_with(5);
     assert!(finished.stderr.contains(&host) && finished.stderr.contains("onnect"), "{finished:?}");
 }
 
@@ -352,11 +352,11 @@ fn a_link_is_answered_as_soon_as_it_is_done() {
     let (started, address) = sandbox.begin_link([url.as_str(), "--client-id", &id, "--yes"]);
     let visited = std::thread::scope(|scope| {
         let visit = scope.spawn(|| sandbox.browser("alice").visit(&address).expect("a visit"));
-        let finished = started.to_end().succeeded();
+        let finished = started.finish().succeeded();
         assert!(finished.took < PATIENCE.min(Duration::from_secs(5)), "{finished:?}");
         visit.join().expect("no panic")
     });
     assert!(visited.ok);
-    assert_eq!(run::to_end(sandbox.command("true"), "").code, Some(0));
-    let _ = Started::new(sandbox.command("true")).to_end();
+    assert_eq!(run::finish(sandbox.command("true"), "").code, Some(0));
+    let _ = Started::new(sandbox.command("true")).finish();
 }

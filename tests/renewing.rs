@@ -39,10 +39,8 @@ fn fifty_gets_with_an_expired_token_cause_one_token_request() {
     let old = sandbox.token();
     age_token(&sandbox, 7200, 0);
     sandbox.gitlab.expire_access_tokens("alice");
-    let tokens: Vec<_> = ask_at_once(&sandbox, 50)
-        .into_iter()
-        .map(|asking| asking.to_end().succeeded().attribute("password").expect("a token"))
-        .collect();
+    let tokens: Vec<_> =
+        ask_at_once(&sandbox, 50).into_iter().map(|asking| asking.finish().succeeded().token()).collect();
     assert!(tokens.iter().all(|token| *token == tokens[0] && *token != old));
     assert_eq!(sandbox.gitlab.token_requests(), 1);
     assert_eq!(sandbox.account()["renewals"], 1);
@@ -65,7 +63,7 @@ fn a_renewal_does_not_come_earlier_than_it_must() {
     assert_eq!(sandbox.gitlab.token_requests(), 0);
     // But a caller who needs more gets more.
     let asked = format!("{}min_life=3600\n", sandbox.question());
-    sandbox.helper("get", asked).succeeded().attribute("password").expect("a token");
+    sandbox.helper("get", asked).succeeded().token();
     assert_eq!(sandbox.gitlab.token_requests(), 1);
 }
 
@@ -152,7 +150,7 @@ fn a_thousand_erases_in_a_second_cause_a_handful_of_requests() {
                 started
             })
             .collect();
-        erasing.into_iter().for_each(|erase| drop(erase.to_end().succeeded()));
+        erasing.into_iter().for_each(|erase| drop(erase.finish().succeeded()));
     }
     let caused = sandbox.gitlab.requests().len() - before;
     assert!(caused <= 6, "{caused} requests");
@@ -231,7 +229,7 @@ fn two_daemons_on_one_home_take_turns() {
         let mut command = sandbox.command(HELPER);
         command.arg("get");
         socket.map(|socket| command.env("GIT_CREDENTIAL_GITLAB_SOCKET", socket));
-        run::to_end(command, sandbox.question()).attribute("password").expect("a token")
+        run::finish(command, sandbox.question()).token()
     };
     std::thread::scope(|scope| {
         let one = scope.spawn(|| ask(None));
@@ -241,8 +239,8 @@ fn two_daemons_on_one_home_take_turns() {
     assert_eq!(sandbox.gitlab.token_requests(), 1);
     let mut stop = sandbox.command(HELPER);
     stop.args(["daemon", "stop"]).env("GIT_CREDENTIAL_GITLAB_SOCKET", &other_socket);
-    run::to_end(stop, "").succeeded();
-    daemon.to_end();
+    run::finish(stop, "").succeeded();
+    daemon.finish();
 }
 
 #[test]

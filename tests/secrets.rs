@@ -85,8 +85,8 @@ fn usage_errors_of_the_daemon_do_not_start_one() {
     let sandbox = Sandbox::new();
     let mut daemon = sandbox.command(DAEMON);
     daemon.arg("--nonsense");
-    run::to_end(daemon, "").ended_with(2);
+    run::finish(daemon, "").ended_with(2);
     let mut unknown = sandbox.command(HELPER);
     unknown.arg("frobnicate");
-    run::to_end(unknown, "").ended_with(2);
+    run::finish(unknown, "").ended_with(2);
 }

@@ -22,18 +22,10 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    /// Sends a request and waits for the first block of its reply. A daemon that was just ending
-    /// closes the connection without a word; then it is asked, or started, once more.
+    /// Sends a request and waits for the first block of its reply.
     pub(super) fn to(request: &Attributes, start: Start, within: Duration) -> Result<Self, Error> {
-        let attempt = || -> Result<Self, CallError> {
-            let mut conversation = client::send(request, start, within)?;
-            let first = conversation.next()?.ok_or_else(cut_short)?;
-            Ok(Self { conversation, first: Some(first), ended: false })
-        };
-        match attempt() {
-            Err(CallError::Broken(_)) => Ok(attempt()?),
-            answered => Ok(answered?),
-        }
+        let (conversation, first) = client::begin(request, start, within)?;
+        Ok(Self { conversation, first: Some(first), ended: false })
     }
 
     /// The next block; `None` after the last one.

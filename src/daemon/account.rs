@@ -405,7 +405,11 @@ impl Actor {
     fn hold(&self, record: Record) -> Pair {
         let min_life = self.server.profile.min_life;
         let renewable = record.refresh_token.is_some();
-        let schedule = Schedule::new(min_life, record.received_at, record.expires_at, renewable);
+        let mut schedule = Schedule::new(min_life, record.received_at, record.expires_at, renewable);
+        if record.refreshing_since.is_some() {
+            // A daemon died while it renewed this pair, so the token may be dead already.
+            schedule.on_refused_token(Timestamp::now());
+        }
         Pair::Held(Box::new(Held { record, schedule, unsaved: None }))
     }
 

@@ -94,14 +94,14 @@ fn lock_path(endpoint: &Endpoint, _state: &Path) -> io::Result<PathBuf> {
     let directory = endpoint.path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     // A directory that the person chose for an explicit socket is theirs to protect.
     if directory.file_name().is_some_and(|name| name == crate::endpoint::NAME) || !directory.exists() {
-        make_private(directory)?;
+        make_private(directory).map_err(at(directory))?;
     }
     Ok(endpoint.path.with_extension("lock"))
 }
 
 #[cfg(not(unix))]
 fn lock_path(_endpoint: &Endpoint, state: &Path) -> io::Result<PathBuf> {
-    make_private(state)?;
+    make_private(state).map_err(at(state))?;
     Ok(state.join("daemon.lock"))
 }
 

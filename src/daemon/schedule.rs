@@ -146,12 +146,15 @@ impl Schedule {
         self.served_at = Some(now);
     }
 
-    /// The server refused the token with a 401. True if that is news.
+    /// The server refused the token with a 401. True if it is to be asked about it now.
     pub fn on_refused_token(&mut self, now: Timestamp) -> bool {
         if self.doubted || self.dead {
             return false; // several commands ran with the same token
         }
         self.doubted = true;
+        if self.paused(now).is_some() {
+            return false; // it is asked when the pause is over
+        }
         self.refusals.retain(|at| now.since(*at) < REFUSALS_WITHIN);
         self.refusals.push(now);
         true

@@ -91,13 +91,9 @@ impl Server {
             Ok(Ok(request)) => request,
         };
         match request.text(key::ACTION).unwrap_or_default() {
-            action::GET => {
-                let answer = tokio::select! {
-                    answer = self.get(&request) => answer,
-                    _ = hang_up(stream) => return Ok(()), // git is gone
-                };
-                send(stream, &answer).await
-            }
+            // An asker who is gone is not noticed: the end of what they send is no sign of it
+            // (`printf … | socat` ends so), and the answer is at most seconds away.
+            action::GET => send(stream, &self.get(&request).await).await,
             action::ERASE => {
                 self.erase(&request).await;
                 send(stream, &Attributes::new()).await
@@ -124,7 +120,7 @@ impl Server {
         let Some(question) = Question::in_request(request) else { return Attributes::new() };
         let Some(account) = self.accounts.find(&question) else {
             return match self.accounts.problem_for(&question) {
-                Some(problem) => Failure::new(Code::Store, problem).to_block(),
+                Some(problem) => Failure::new(Code::Store, problem).to_block().with("quit", "1"),
                 None => Attributes::new(),
             };
         };

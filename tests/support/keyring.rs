@@ -91,7 +91,7 @@ impl Desktop {
         let mut tool = Command::new("secret-tool");
         tool.args(["lookup", "service", "git-credential-gitlab", "username", username]);
         tool.env_clear().env("DBUS_SESSION_BUS_ADDRESS", &self.address);
-        run::to_end(tool, "").stdout
+        run::finish(tool, "").stdout
     }
 }
 

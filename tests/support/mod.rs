@@ -124,21 +124,21 @@ impl Sandbox {
     pub fn git_in<'a>(&self, directory: &Path, words: impl IntoIterator<Item = &'a str>) -> Finished {
         let mut command = self.command(&self.git);
         command.args(words).current_dir(directory);
-        run::to_end(command, "")
+        run::finish(command, "")
     }
 
     /// Runs a verb of ours, as `git credential-gitlab` does.
     pub fn verb<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Finished {
         let mut command = self.command(HELPER);
         command.args(words);
-        run::to_end(command, "")
+        run::finish(command, "")
     }
 
     /// Runs one of git's own verbs with this input.
     pub fn helper(&self, verb: &str, input: impl AsRef<[u8]>) -> Finished {
         let mut command = self.command(HELPER);
         command.arg(verb);
-        run::to_end(command, input)
+        run::finish(command, input)
     }
 
     /// What git asks for the sandbox's GitLab.
@@ -154,8 +154,9 @@ impl Sandbox {
     }
 
     /// A token that the helper gives.
+    #[track_caller]
     pub fn token(&self) -> String {
-        self.get().attribute("password").expect("a token")
+        self.get().token()
     }
 
     /// Tells the helper, as git does, that the server refused a token.
@@ -185,7 +186,7 @@ impl Sandbox {
     pub fn link_as<'a>(&self, username: &str, words: impl IntoIterator<Item = &'a str>) -> Finished {
         let (started, address) = self.begin_link(words);
         let visit = self.browser(username).visit(&address).expect("a visit");
-        let finished = started.to_end();
+        let finished = started.finish();
         assert!(visit.ok || finished.code != Some(0), "{visit:?}");
         finished
     }
@@ -255,7 +256,7 @@ impl Drop for Sandbox {
         // Every daemon that was started here has its socket somewhere below the directory.
         let mut stop = self.command(HELPER);
         stop.args(["daemon", "stop"]);
-        let _ = run::to_end(stop, "");
+        let _ = run::finish(stop, "");
     }
 }
 

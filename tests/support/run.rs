@@ -40,6 +40,12 @@ impl Finished {
         self
     }
 
+    /// The token on stdout.
+    #[track_caller]
+    pub fn token(&self) -> String {
+        self.attribute("password").unwrap_or_else(|| panic!("no token: {self:#?}"))
+    }
+
     /// The value of an attribute on stdout.
     pub fn attribute(&self, key: &str) -> Option<String> {
         let lines = self.stdout.lines().filter_map(|line| line.split_once('='));
@@ -48,7 +54,7 @@ impl Finished {
 }
 
 /// Runs a program to its end, and fails if it takes too long.
-pub fn to_end(mut command: Command, input: impl AsRef<[u8]>) -> Finished {
+pub fn finish(mut command: Command, input: impl AsRef<[u8]>) -> Finished {
     command.stdin(if input.as_ref().is_empty() { Stdio::null() } else { Stdio::piped() });
     let mut started = Started::new(command);
     if let Some(mut stdin) = started.child.stdin.take() {
@@ -56,7 +62,7 @@ pub fn to_end(mut command: Command, input: impl AsRef<[u8]>) -> Finished {
         // In a thread, because the program may stop reading; then a broken pipe is right.
         std::thread::spawn(move || drop(stdin.write_all(&input)));
     }
-    started.to_end()
+    started.finish()
 }
 
 /// A program that runs.
@@ -111,7 +117,7 @@ impl Started {
     }
 
     /// Waits for the end of the program and of its output.
-    pub fn to_end(mut self) -> Finished {
+    pub fn finish(mut self) -> Finished {
         // The lines end when nobody holds stderr any more: a daemon that kept it would be found here.
         loop {
             match self.lines.recv_timeout(PATIENCE) {

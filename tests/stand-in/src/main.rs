@@ -8,6 +8,7 @@ use std::{
     path::PathBuf,
     process::ExitCode,
     thread,
+    time::Duration,
 };
 use tokio::sync::oneshot;
 
@@ -40,6 +41,9 @@ struct Serve {
     /// Create the user alice, an application, and the project group/app.
     #[arg(long)]
     seed: bool,
+    /// How long an access token lives [default: GitLab's 7200].
+    #[arg(long, value_name = "SECONDS")]
+    token_lifetime: Option<u64>,
     /// Stop when standard input ends, so that no server outlives its script.
     #[arg(long)]
     until_stdin_closes: bool,
@@ -89,6 +93,9 @@ fn serve(options: &Serve) -> io::Result<ExitCode> {
         .base_path(&options.base_path)
         .address(&format!("127.0.0.1:{}", options.port))
         .try_start()?;
+    if let Some(seconds) = options.token_lifetime {
+        gitlab.set_token_lifetime(Duration::from_secs(seconds));
+    }
     let client_id = options.seed.then(|| seed(&gitlab));
     let ready = json!({
         "url": gitlab.url(),

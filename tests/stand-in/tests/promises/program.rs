@@ -3,7 +3,8 @@
 use crate::support::{Callback, Scene};
 use serde_json::Value;
 use std::{
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader, Write},
+    net::TcpStream,
     process::{Child, Command, Stdio},
 };
 
@@ -38,6 +39,29 @@ fn a_seeded_server_lives_as_long_as_its_script() {
     drop(child.stdin.take());
     assert!(child.wait().unwrap().success());
     assert!(!std::path::Path::new(ca).exists(), "its files are gone");
+}
+
+#[test]
+fn a_token_may_live_for_seconds_only() {
+    let (mut child, ready) = serve(&["--seed", "--token-lifetime", "7", "--until-stdin-closes"]);
+    let body = format!(r#"{{"user": "alice", "client_id": {}, "scopes": "api"}}"#, ready["client_id"]);
+    let pair = exchange(&ready["control"], "POST", "/tokens", "Content-Type: application/json", &body);
+    let bearer = format!("Authorization: Bearer {}", pair["access_token"].as_str().unwrap());
+    let info = exchange(&ready["url"], "GET", "/oauth/token/info", &bearer, "");
+    assert!((1..=7).contains(&info["expires_in"].as_u64().unwrap()), "{info}");
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+}
+
+/// Sends one request and reads its answer as JSON.
+fn exchange(base: &Value, method: &str, path: &str, header: &str, body: &str) -> Value {
+    let authority = base.as_str().unwrap().strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(authority).unwrap();
+    let length = body.len();
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: {authority}\r\n{header}\r\nContent-Length: {length}");
+    write!(stream, "{head}\r\nConnection: close\r\n\r\n{body}").unwrap();
+    let answer = io::read_to_string(stream).unwrap();
+    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
 }
 
 #[test]
