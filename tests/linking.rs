@@ -312,24 +312,41 @@ fn a_server_that_answers_nonsense_links_nobody() {
 }
 
 #[test]
-fn an_unknown_certificate_is_named_as_the_cause() {
+fn an_unknown_certificate_is_named_as_the_cause_before_a_browser_opens() {
     let sandbox = Sandbox::with(StandIn::builder().https(true).start());
-    let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());
-    let finished = sandbox.link_as("alice", [url.as_str(), "--client-id", &id]).ended_with(5);
-    assert!(finished.stderr.contains("certificate"), "{finished:?}");
+    let refused = sandbox.verb(["link", sandbox.gitlab.url(), "--client-id", &sandbox.client_id]).ended_with(5);
+    assert!(refused.stderr.contains("certificate") && !refused.stderr.contains("/oauth/authorize"), "{refused:?}");
 }
 
 #[test]
-fn a_server_that_is_not_there_is_named() {
-    let sandbox = Sandbox::linked();
+fn a_server_that_is_not_there_is_named_before_a_browser_opens() {
+    let sandbox = Sandbox::new();
     let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its number").port();
     let host = format!("http://127.0.0.1:{free}");
-    let (started, address) = sandbox.begin_link([host.as_str(), "--client-id", "x"]);
-    let (to, state) = (callback(&address), value(&address, "state"));
+    let refused = sandbox.verb(["link", &host, "--client-id", "x"]).ended_with(5);
+    assert!(refused.stderr.contains(&host) && refused.stderr.contains("onnect"), "{refused:?}");
+    assert!(!refused.stderr.contains("/oauth/authorize"), "{refused:?}");
+}
+
+#[test]
+fn an_address_without_a_gitlab_is_told_before_a_browser_opens() {
+    let sandbox = Sandbox::with(StandIn::builder().base_path("/git/lab").start());
+    let root = sandbox.gitlab.url().trim_end_matches("/git/lab").to_owned();
+    let refused = sandbox.verb(["link", &root, "--client-id", "x"]).ended_with(6);
+    assert!(refused.stderr.contains("no GitLab answers there"), "{refused:?}");
+}
+
+#[test]
+fn a_server_that_goes_away_while_the_person_consents_is_named() {
+    let sandbox = Sandbox::new();
+    let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());
+    let (started, address) = sandbox.begin_link([url.as_str(), "--client-id", &id]);
+    let (to, state) = (callback(&address), value(&address, "state").to_owned());
+    sandbox.gitlab.fault(Fault::once(Endpoint::Token, What::Close));
     let page = http(&to, &format!("GET /?code=x&state={state} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n\r\n"));
     assert!(page.contains("Not linked"), "{page}");
     let finished = started.finish().ended_with(5);
-    assert!(finished.stderr.contains(&host) && finished.stderr.contains("onnect"), "{finished:?}");
+    assert!(finished.stderr.contains(&format!("{url} was not linked")), "{finished:?}");
 }
 
 #[test]

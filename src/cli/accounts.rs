@@ -172,7 +172,7 @@ pub(super) fn example() -> Account {
         .with("kind", "oauth")
         .with("client_id", "1a2b3c")
         .with("store", "keyring")
-        .with("store_place", "in the keyring (Secret Service)")
+        .with("store_place", "the keyring (Secret Service)")
         .with("state", "ok")
         .with("detail", "")
         .with("expires_at", "1700007200")

@@ -18,6 +18,9 @@ use crate::protocol::{self, Code, Failure, action, key};
 /// Enough for clone and fetch, and for `status` to know who you are.
 const READ_ONLY: &str = "read_api read_repository";
 
+/// Names the store where no flag does.
+const STORE_VARIABLE: &str = "GIT_CREDENTIAL_GITLAB_STORE";
+
 /// The daemon ends the link at the time limit and says so; it may take this long to do it.
 const GRACE: Duration = Duration::from_secs(15);
 
@@ -110,13 +113,14 @@ fn request(wanted: &Link, client_id: Option<&str>) -> Attributes {
         timeout,
     } = wanted;
     let mut request = protocol::request(action::LINK).with("timeout", timeout.to_string());
+    let store_of_environment = std::env::var(STORE_VARIABLE).ok().filter(|word| !word.is_empty());
     let scopes = if *read_only { Some(READ_ONLY) } else { scopes.as_deref() };
     let given = [
         ("host", host.as_ref().map(|host| host.typed.as_str())),
         ("client_id", client_id),
         ("scopes", scopes),
         ("account", account.as_deref()),
-        ("store", store.map(|store| store.word())),
+        ("store", store.map(|store| store.word()).or(store_of_environment.as_deref())),
         ("allow_http", allow_http.then_some("1")),
     ];
     for (key, value) in given {

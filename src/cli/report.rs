@@ -17,8 +17,8 @@ fn paragraph(account: &Account, all: &[Account], now: &Now) -> String {
     if !account.paths.is_empty() {
         lines.push(format!("  for {}", account.paths.join(", ")));
     }
-    let kept = if account.store_place.is_empty() { &account.store } else { &account.store_place };
-    lines.push(format!("  may {}; kept {kept}", account.scopes.join(", ")));
+    let place = if account.store_place.is_empty() { &account.store } else { &account.store_place };
+    lines.push(format!("  may {}; its tokens are in {place}", account.scopes.join(", ")));
     lines.push(format!("  {}", history(account, now)));
     lines.into_iter().map(|line| line + "\n").collect()
 }
@@ -39,7 +39,7 @@ fn condition(account: &Account, now: &Now) -> String {
         State::Ok => format!("works; {}", life(account, now)),
         State::Renewing => "works; its access token is being renewed".into(),
         State::Unreachable => {
-            format!("the server can't be reached{because}; the account stays linked, and is tried again")
+            format!("no new token could be had{because}; the account stays linked, and is tried again by itself")
         }
         State::Relink => format!("does not work any more{because}"),
         State::Unsaved => format!("works, but its newest tokens could not be saved{because}; that is tried again"),
@@ -68,7 +68,7 @@ fn remedy(account: &Account, all: &[Account]) -> Option<String> {
     match account.state {
         State::Ok | State::Renewing | State::Unknown(_) => None,
         State::Relink => Some(format!("git credential-gitlab link {named}")),
-        State::Unreachable => Some(format!("git credential-gitlab status {host} --check (once the server is back)")),
+        State::Unreachable => Some(format!("git credential-gitlab status {host} --check (asks the server)")),
         State::Unsaved => {
             Some(format!("git credential-gitlab link {named} --store file (if it can't be saved at all)"))
         }
@@ -104,7 +104,7 @@ mod tests {
 https://gitlab.example as alice (Alice Example)
   works; the access token lives until 2023-11-15 00:13 (in 2 h 0 min) and is then renewed by itself
   for group/sub
-  may read_api, write_repository; kept in the keyring (Secret Service)
+  may read_api, write_repository; its tokens are in the keyring (Secret Service)
   linked 2023-11-13 22:13 (1 day 0 h ago), renewed 12 times, never used yet
 ";
         assert_eq!(render(&[example()], &Now::at(NOW)), expected);

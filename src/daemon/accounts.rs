@@ -119,10 +119,14 @@ impl Accounts {
     /// Takes a new pair: saved first, then used. An account that was linked before gives its
     /// place, and its old pair is revoked.
     pub async fn link(&self, linked: Linked, record: Record) -> Result<Arc<Profile>, StoreError> {
-        let profile = Arc::new(Profile::new(linked, Timestamp::now()));
+        let mut profile = Profile::new(linked, Timestamp::now());
         let id = profile.id();
         let vault = self.vault(profile.store);
         let old = self.known().accounts.iter().find(|account| account.profile.id() == id).cloned();
+        if let Some(old) = &old {
+            profile.first_linked_at = old.profile.first_linked_at; // it keeps its place in the list
+        }
+        let profile = Arc::new(profile);
         let old_record = match &old {
             Some(old) => old.retire().await,
             None => None,
@@ -132,6 +136,7 @@ impl Accounts {
             self.put(Account::run(old.profile.clone(), old.vault.clone(), self.places.clone()));
         }
         saved?;
+        self.put(Account::run(profile.clone(), vault.clone(), self.places.clone()));
         if let Some(old) = old {
             if old.vault.kind() != vault.kind() {
                 let _ = old.vault.delete(&id).await; // the new pair is safe; a spent one is no secret
@@ -145,7 +150,6 @@ impl Accounts {
                 });
             }
         }
-        self.put(Account::run(profile.clone(), vault, self.places.clone()));
         Ok(profile)
     }
 
@@ -176,7 +180,10 @@ impl Accounts {
     async fn revoke_and_wipe(&self, account: &Account, held: Option<Record>, local: bool) -> Result<(), Failure> {
         let profile = &account.profile;
         let (who, id) = (profile.who(), profile.id());
-        let forget = format!("git credential-gitlab unlink {} --local", profile.instance.short());
+        let mut forget = format!("git credential-gitlab unlink {} --local", profile.instance.short());
+        if self.list(Some(&profile.instance), None).len() > 1 {
+            forget += &format!(" --account {}", profile.username);
+        }
         let store_failed = |why: String| {
             let place = account.vault.place();
             Failure::new(Code::Store, format!("{who} is still linked: its tokens are in {place}, and {why}"))
@@ -215,10 +222,11 @@ impl Accounts {
     }
 
     fn put(&self, account: Account) {
-        let mut known = self.known();
+        // Not brought up to date: that would run the account from its new file a second time.
+        let mut known = self.known.lock().expect("nobody panics while holding it");
         known.accounts.retain(|other| other.profile.id() != account.profile.id());
         known.accounts.push(account);
-        known.accounts.sort_by_key(|account| account.profile.linked_at);
+        known.accounts.sort_by_key(|account| account.profile.first_linked_at);
     }
 
     /// What is known, brought up to date if the directory has changed.
@@ -246,7 +254,7 @@ impl Accounts {
                 known.accounts.push(Account::run(Arc::new(profile), vault, self.places.clone()));
             }
         }
-        known.accounts.sort_by_key(|account| account.profile.linked_at);
+        known.accounts.sort_by_key(|account| account.profile.first_linked_at);
     }
 }
 

@@ -35,8 +35,10 @@ pub struct Profile {
     pub scopes: Vec<String>,
     /// Where they are kept.
     pub store: StoreKind,
-    /// When the person linked.
+    /// When the person linked, the last time.
     pub linked_at: Timestamp,
+    /// When the person linked, the first time: the oldest account of a host is its default.
+    pub first_linked_at: Timestamp,
     /// Seconds a token must live when git gets it.
     pub min_life: i64,
     /// The endpoints that link used, where git config moved them.
@@ -96,6 +98,7 @@ impl Profile {
             scopes,
             store,
             linked_at: now,
+            first_linked_at: now,
             min_life,
             endpoints,
             network,
@@ -151,8 +154,7 @@ impl Profile {
                 Err(problem) => problems.push(problem),
             }
         }
-        // The account linked first is the default one of its host.
-        profiles.sort_by_key(|profile| profile.linked_at);
+        profiles.sort_by_key(|profile| profile.first_linked_at);
         (profiles, problems)
     }
 

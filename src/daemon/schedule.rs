@@ -56,7 +56,7 @@ pub enum Step {
 pub enum Reason {
     /// Only the person can help.
     Relink(String),
-    /// It failed, and will be tried again then.
+    /// It failed; who asks again then starts another try.
     Failed(String, Timestamp),
     /// The server refuses our tokens again and again; nothing is sent until then.
     Paused(Timestamp),
@@ -124,7 +124,7 @@ impl Schedule {
         }
         let may_try = self.trouble.as_ref().is_none_or(|trouble| now >= trouble.not_before || now < trouble.last);
         let failed = || match &self.trouble {
-            Some(trouble) => Step::Refuse(Reason::Failed(trouble.why.clone(), trouble.retry_at)),
+            Some(trouble) => Step::Refuse(Reason::Failed(trouble.why.clone(), trouble.not_before)),
             None => Step::Refuse(Reason::Relink("the token has ended and can't be renewed".into())),
         };
         if self.doubted {
@@ -163,8 +163,11 @@ impl Schedule {
     /// The server says whether a token lives.
     pub fn on_verified(&mut self, alive: bool) {
         self.doubted = false;
-        self.trouble = None;
         self.dead = !alive;
+        // That the access token is dead says nothing about the refresh token, refused or not.
+        if alive || self.trouble.as_ref().is_some_and(|trouble| trouble.refused == 0) {
+            self.trouble = None;
+        }
         if !alive && !self.renewable {
             self.relink = Some("the server has revoked the token".into());
         }

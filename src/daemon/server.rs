@@ -48,7 +48,8 @@ impl Server {
 
     /// Whether no client is connected.
     pub fn is_idle(&self) -> bool {
-        self.connections.available_permits() == CONNECTIONS
+        // One place is held for the next client.
+        self.connections.available_permits() + 1 >= CONNECTIONS
     }
 
     /// Accepts clients until somebody asks the daemon to end.
@@ -190,9 +191,11 @@ impl Server {
             Err(failure) => return send(stream, &failure.to_block()).await,
         };
         let local = request.flag("local");
+        let mut last = Attributes::new().with(key::DONE, "1");
         for account in chosen {
             if let Err(failure) = self.accounts.unlink(&account, local).await {
-                return send(stream, &failure.to_block()).await;
+                last = failure.to_block(); // of several, the others are unlinked all the same
+                continue;
             }
             let remaining = self.accounts.list(Some(&account.profile.instance), None).len();
             let block = Attributes::new()
@@ -202,7 +205,7 @@ impl Server {
                 .with("remaining", remaining.to_string());
             send(stream, &block).await?;
         }
-        send(stream, &Attributes::new().with(key::DONE, "1")).await
+        send(stream, &last).await
     }
 
     /// The accounts that an unlink means: all, or exactly one.
@@ -254,11 +257,12 @@ fn refused(account: &Account, refusal: Refusal) -> Failure {
     let (who, link) = (account.profile.who(), account.profile.link_command());
     match refusal {
         Refusal::Schedule(Reason::Relink(why)) => {
+            let why = why.trim_end_matches('.');
             Failure::new(Code::Relink, format!("the login of {who} has ended: {why}. To log in again, type: {link}"))
         }
-        Refusal::Schedule(Reason::Failed(why, retry_at)) => {
-            let wait = retry_at.since(Timestamp::now()).max(1);
-            Failure::new(Code::Unreachable, format!("no token for {who}: {why}. Next try in {wait} s, or when you ask"))
+        Refusal::Schedule(Reason::Failed(why, again_at)) => {
+            let (why, wait) = (why.trim_end_matches('.'), again_at.since(Timestamp::now()).max(1));
+            Failure::new(Code::Unreachable, format!("no token for {who}: {why}. Try again in {wait} s"))
         }
         Refusal::Schedule(Reason::Paused(until)) => {
             let wait = until.since(Timestamp::now()).max(1);

@@ -110,8 +110,12 @@ impl Http {
         request.build().map_err(|why| Trouble::transient(chain(&why)))
     }
 
-    pub(super) fn get(&self, url: &str, token: &str) -> Result<reqwest::Request, Trouble> {
-        let request = self.client()?.get(url).bearer_auth(token).header("accept", "application/json");
+    pub(super) fn get(&self, url: &str, token: Option<&str>) -> Result<reqwest::Request, Trouble> {
+        let request = self.client()?.get(url).header("accept", "application/json");
+        let request = match token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
         request.build().map_err(|why| Trouble::transient(chain(&why)))
     }
 }

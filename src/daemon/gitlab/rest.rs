@@ -1,5 +1,6 @@
 //! The few pieces of GitLab's REST interface that linking needs.
 
+use oauth2::HttpResponse;
 use serde::Deserialize;
 
 use super::{GitLab, Trouble};
@@ -33,10 +34,27 @@ pub enum Liveness {
 }
 
 impl GitLab {
+    /// Whether a GitLab answers at this address, before a person is sent there.
+    pub async fn greet(&self) -> Result<(), Trouble> {
+        // Without a token every GitLab answers 401.
+        match self.ask_info(None).await?.status().as_u16() {
+            404 => {
+                let why = "no GitLab answers there; if it is below a path, give its whole address".into();
+                Err(Trouble::Refused { error: "not_found".into(), why })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn ask_info(&self, token: Option<&Secret>) -> Result<HttpResponse, Trouble> {
+        let url = self.instance.page("/oauth/token/info");
+        self.http.send(self.http.get(&url, token.map(Secret::expose))?).await
+    }
+
     /// Who the token acts as. Where its scopes don't allow to ask (repository scopes alone), the
     /// number is all that can be known, and the name is made of it.
     pub async fn current_user(&self, token: &Secret) -> Result<User, Trouble> {
-        let answer = self.http.send(self.http.get(&self.instance.page("/api/v4/user"), token.expose())?).await?;
+        let answer = self.http.send(self.http.get(&self.instance.page("/api/v4/user"), Some(token.expose()))?).await?;
         match answer.status().as_u16() {
             200 => {
                 let user: User = serde_json::from_slice(answer.body())
@@ -70,7 +88,7 @@ impl GitLab {
             #[serde(default)]
             expires_in: Option<i64>,
         }
-        let answer = self.http.send(self.http.get(&self.instance.page("/oauth/token/info"), token.expose())?).await?;
+        let answer = self.ask_info(Some(token)).await?;
         match answer.status().as_u16() {
             200 => {
                 let info: Info = serde_json::from_slice(answer.body())

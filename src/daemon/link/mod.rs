@@ -16,6 +16,7 @@ use super::profile::{Linked, Profile};
 use super::secret::Secret;
 use super::store::Record;
 use crate::credential::Attributes;
+use crate::instance::Instance;
 use crate::protocol::{Code, Failure, key};
 
 use loopback::{Loopback, Return};
@@ -42,6 +43,7 @@ pub async fn begin(asked: &Attributes, accounts: Arc<Accounts>) -> Result<Begun,
         plan.endpoints.clone(),
         plan.network.clone(),
     );
+    gitlab.greet().await.map_err(|trouble| not_linked(&plan.instance, &trouble))?;
     let authorization = gitlab.authorize(loopback.redirect_uri(), &plan.scopes);
     let authorization = authorization.map_err(|why| Failure::new(Code::Usage, why.to_string()))?;
     Ok(Begun { accounts, plan, gitlab, authorization, loopback })
@@ -117,17 +119,7 @@ async fn complete(
     authorization: Authorization,
     code: &Secret,
 ) -> Result<Arc<Profile>, Failure> {
-    let not_linked = |trouble: Trouble| {
-        let (code, advice) = match &trouble {
-            Trouble::Transient { .. } => (Code::Unreachable, ""),
-            Trouble::Refused { error, .. } if error == "invalid_client" => (
-                Code::Refused,
-                "; in the application's settings \"Confidential\" must not be ticked, unless its secret is in git config",
-            ),
-            Trouble::Refused { .. } => (Code::Refused, ""),
-        };
-        Failure::new(code, format!("{} was not linked: {trouble}{advice}", plan.instance))
-    };
+    let not_linked = |trouble: Trouble| not_linked(&plan.instance, &trouble);
     let grant = gitlab.exchange(authorization, code).await.map_err(not_linked)?;
     let access_token = grant.access_token.clone();
     let give_back = grant.refresh_token.clone().unwrap_or_else(|| access_token.clone());
@@ -167,6 +159,19 @@ async fn complete(
             Err(Failure::new(Code::Store, text))
         }
     }
+}
+
+/// What a server's answer means for the link.
+fn not_linked(instance: &Instance, trouble: &Trouble) -> Failure {
+    let (code, advice) = match trouble {
+        Trouble::Transient { .. } => (Code::Unreachable, ""),
+        Trouble::Refused { error, .. } if error == "invalid_client" => (
+            Code::Refused,
+            "; in the application's settings \"Confidential\" must not be ticked, unless its secret is in git config",
+        ),
+        Trouble::Refused { .. } => (Code::Refused, ""),
+    };
+    Failure::new(code, format!("{instance} was not linked: {trouble}{advice}"))
 }
 
 fn is_expected(plan: &Plan, user: User) -> Result<User, Failure> {

@@ -25,9 +25,6 @@ const LONGEST_TIMEOUT: u64 = 3600;
 /// GitLab ignores the port of a loopback address, so one registration serves every link.
 const REGISTERED_REDIRECT_URI: &str = "http://127.0.0.1";
 
-/// Names the store where the person gave no flag.
-const STORE_VARIABLE: &str = "GIT_CREDENTIAL_GITLAB_STORE";
-
 /// A link that can't begin: the failure, and what the person's program needs to help.
 #[derive(Debug)]
 pub struct Refused(pub Attributes);
@@ -84,8 +81,7 @@ impl Plan {
         let min_life = min_life.ok_or_else(|| usage("the minimum life is a number of seconds".into()))?;
         let timeout = asked.text("timeout").map_or(Ok(TIMEOUT), str::parse);
         let timeout = timeout.map_err(|_| usage("the timeout is a number of seconds".into()))?;
-        let variable = || std::env::var(STORE_VARIABLE).ok().filter(|word| !word.is_empty());
-        let (vault, store_place) = store(text("store").or_else(variable).or(config.store), accounts).await?;
+        let (vault, store_place) = store(text("store").or(config.store), accounts).await?;
         Ok(Self {
             instance,
             client_id,

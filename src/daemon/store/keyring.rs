@@ -19,6 +19,10 @@ pub(super) const PLACE: &str = if cfg!(target_os = "macos") {
     "your desktop's keyring (Secret Service)"
 };
 
+/// Why it can't be opened, for people.
+const ABSENT: &str =
+    if cfg!(any(target_os = "macos", windows)) { "it does not answer" } else { "none answers on this session's D-Bus" };
+
 /// The platform's keyring. It is opened when first used, and again after a failure: a keyring
 /// may come up after this daemon, be restarted, or go with the desktop session.
 #[derive(Default)]
@@ -50,6 +54,7 @@ impl Keyring {
             Error::Ambiguous(_) => Err(StoreError::Unavailable(format!("it has several entries named {id}"))),
             Error::NoStorageAccess(_) if platform::is_locked() => Err(StoreError::Locked),
             Error::NoStorageAccess(why) | Error::PlatformFailure(why) => Err(StoreError::Unavailable(why.to_string())),
+            Error::NotSupportedByStore(why) => Err(StoreError::Unavailable(why)),
             _ => Err(StoreError::Unavailable("it refused an entry of ours".into())),
         })
     }
@@ -57,7 +62,13 @@ impl Keyring {
     fn once<T>(&mut self, id: &str, call: impl Fn(&Entry) -> Result<T, Error>) -> Result<T, Error> {
         let store = match &self.open {
             Some(store) => store.clone(),
-            None => self.open.insert(platform::open()?).clone(),
+            None => {
+                let opened = platform::open().map_err(|why| {
+                    tracing::debug!(%why, "the keyring can't be opened");
+                    Error::NotSupportedByStore(ABSENT.into())
+                })?;
+                self.open.insert(opened).clone()
+            }
         };
         let modifiers = platform::MODIFIERS.into_iter().collect::<HashMap<_, _>>();
         let done = store.build(NAME, id, Some(&modifiers)).and_then(|entry| call(&entry));

@@ -1,0 +1,173 @@
+//! One linked account: a task that owns its token pair and its schedule.
+//!
+//! Everybody else has an [`Account`], a handle that sends commands. Because one task decides,
+//! there is one renewal however many ask, and because the work is the task's own, nobody who
+//! stops waiting cancels it.
+
+mod actor;
+
+use std::sync::Arc;
+
+use tokio::sync::{OnceCell, mpsc, oneshot};
+
+use super::clock::Timestamp;
+use super::config;
+use super::gitlab::GitLab;
+use super::places::Places;
+use super::profile::Profile;
+use super::schedule::Reason;
+use super::secret::Secret;
+use super::store::{Record, StoreError, Vault};
+use actor::Actor;
+
+/// Commands that may wait in line; a sender beyond that waits itself.
+const COMMANDS: usize = 64;
+
+/// A token for git.
+#[derive(Debug, Clone)]
+pub struct HandOut {
+    /// The password.
+    pub token: Secret,
+    /// Its end, if it is sure.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Why there is none.
+#[derive(Debug, Clone)]
+pub enum Refusal {
+    /// The schedule says so.
+    Schedule(Reason),
+    /// The pair can't be read.
+    Store(StoreError),
+    /// The account is being unlinked, or the daemon is ending.
+    Ending,
+}
+
+/// One of the words of `status --json`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// All is well.
+    Ok,
+    /// A renewal is running.
+    Renewing,
+    /// The server or the store can't be reached; it is tried again.
+    Unreachable,
+    /// The person must link again.
+    Relink,
+    /// The newest pair is in memory alone.
+    Unsaved,
+}
+
+impl State {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            State::Ok => "ok",
+            State::Renewing => "renewing",
+            State::Unreachable => "unreachable",
+            State::Relink => "relink",
+            State::Unsaved => "unsaved",
+        }
+    }
+}
+
+/// How an account is.
+#[derive(Debug, Clone)]
+pub struct Status {
+    /// In a word.
+    pub state: State,
+    /// In a sentence; empty if all is well.
+    pub detail: String,
+    /// The access token's end.
+    pub expires_at: Option<Timestamp>,
+    /// When git last got a token, as far as this daemon knows.
+    pub last_used_at: Option<Timestamp>,
+    /// Since the person linked.
+    pub renewals: u64,
+}
+
+#[derive(Debug)]
+enum Command {
+    Get { min_life: Option<i64>, reply: oneshot::Sender<Result<HandOut, Refusal>> },
+    Refused { token: Secret, reply: oneshot::Sender<()> },
+    Status { check: bool, reply: oneshot::Sender<Status> },
+    Retire { reply: oneshot::Sender<Option<Record>> },
+}
+
+/// A handle on a running account.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// What is known of it.
+    pub profile: Arc<Profile>,
+    /// Where its tokens are.
+    pub vault: Vault,
+    commands: mpsc::Sender<Command>,
+}
+
+impl Account {
+    /// Runs the account whose pair is in the store.
+    pub fn run(profile: Arc<Profile>, vault: Vault, places: Places) -> Self {
+        let (commands, inbox) = mpsc::channel(COMMANDS);
+        let server = Arc::new(Server { profile: profile.clone(), gitlab: OnceCell::new() });
+        tokio::spawn(Actor::new(server, vault.clone(), places).run(inbox));
+        Self { profile, vault, commands }
+    }
+
+    /// A token that lives `min_life` seconds, or as long as usual.
+    pub async fn get(&self, min_life: Option<i64>) -> Result<HandOut, Refusal> {
+        self.ask(|reply| Command::Get { min_life, reply }).await.unwrap_or(Err(Refusal::Ending))
+    }
+
+    /// git was refused with this token. Returns once it is certain not to be handed out again
+    /// before the server was asked about it.
+    pub async fn refused(&self, token: Secret) {
+        let _ = self.ask(|reply| Command::Refused { token, reply }).await; // an ending account hands out nothing
+    }
+
+    /// How it is; with `check` after asking the server whether the token lives.
+    pub async fn status(&self, check: bool) -> Option<Status> {
+        self.ask(|reply| Command::Status { check, reply }).await
+    }
+
+    /// Ends the account's task after the work that runs is done and saved, and takes its pair.
+    /// Nothing is forgotten or revoked.
+    pub async fn retire(&self) -> Option<Record> {
+        self.ask(|reply| Command::Retire { reply }).await.flatten()
+    }
+
+    /// The server as this account reaches it, for the last words of a retired account.
+    pub async fn gitlab(&self, record: &Record) -> GitLab {
+        connect(&self.profile, record).await
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.ok()?;
+        answer.await.ok()
+    }
+}
+
+/// The server, built when it is first needed: git config is read then, once per daemon.
+#[derive(Debug)]
+struct Server {
+    profile: Arc<Profile>,
+    gitlab: OnceCell<GitLab>,
+}
+
+impl Server {
+    async fn gitlab(&self, record: &Record) -> &GitLab {
+        self.gitlab.get_or_init(|| connect(&self.profile, record)).await
+    }
+}
+
+async fn connect(profile: &Profile, record: &Record) -> GitLab {
+    let network = match config::read(&profile.instance).await {
+        Ok(found) => found.network,
+        Err(why) => {
+            tracing::warn!(account = %profile.who(), %why, "git config is unreadable; using what link saw");
+            profile.network.clone()
+        }
+    };
+    let secret = record.client_secret.clone();
+    GitLab::new(profile.instance.clone(), profile.client_id.clone(), secret, profile.endpoints.clone(), network)
+}
