@@ -159,3 +159,26 @@ async fn terminated() {
         std::future::pending().await
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_daemon_with_nothing_linked_ends() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let endpoint = Endpoint::at(directory.path().join("git-credential-gitlab/socket")).expect("short enough");
+        let Start::Lead(lead) = listener::start(&endpoint, directory.path()).expect("free") else {
+            panic!("nobody else is there")
+        };
+        let listener = lead.listen(None).expect("free");
+        let accounts = Arc::new(Accounts::new(Places::at(directory.path())));
+        let server = Server::new(accounts.clone(), String::new());
+        tokio::select! {
+            () = server.serve(&listener) => panic!("nobody asked it to end"),
+            () = idle(&accounts, &server) => {}
+        }
+        lead.close(listener);
+        assert!(!endpoint.path.exists());
+    }
+}

@@ -23,6 +23,12 @@ impl Places {
         Some(Self { state: state.into() })
     }
 
+    /// Another directory than this user's.
+    #[cfg(test)]
+    pub fn at(state: &Path) -> Self {
+        Self { state: state.into() }
+    }
+
     /// The directory of everything below.
     pub fn state(&self) -> &Path {
         &self.state
