@@ -93,7 +93,7 @@ impl Instance {
         }
         let path = path.trim_end_matches('/');
         let plain = |segment: &str| {
-            let safe = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~');
+            let safe = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
             !segment.is_empty() && segment.bytes().all(safe) && segment != "." && segment != ".."
         };
         if !path.is_empty() && !path[1..].split('/').all(plain) {
@@ -153,10 +153,19 @@ impl Instance {
         format!("{self}{path}")
     }
 
-    /// The address as part of a file name.
+    /// The path below which the instance lives: empty, or with a leading slash.
+    pub fn base_path(&self) -> &str {
+        &self.path
+    }
+
+    /// Stands between the parts of a slug; no host and no base path has it.
+    pub const SLUG_SEPARATOR: char = '+';
+
+    /// The address as part of a file name: another one for every instance.
     pub fn slug(&self) -> String {
-        let safe = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' };
-        format!("{}{}", self.authority(), self.path).chars().map(safe).collect()
+        // An IPv6 literal has colons, which Windows does not take.
+        let parts = format!("{}/{}/{}{}", self.scheme.word(), self.host.replace(':', "-"), self.port, self.path);
+        parts.replace('/', &Self::SLUG_SEPARATOR.to_string())
     }
 }
 
@@ -317,6 +326,16 @@ mod tests {
         for typed in ["http://example.com", "http://127.0.0.1.example.com", "http://10.0.0.1"] {
             assert!(instance(typed).is_clear_text(), "{typed}");
         }
+    }
+
+    #[test]
+    fn every_instance_has_a_slug_of_its_own() {
+        let all =
+            ["h", "http://h", "h:8443", "https://h/8443", "https://h/a/b", "https://h/a_b", "https://h/a-b", "[::1]"];
+        let mut slugs: Vec<_> = all.iter().map(|typed| instance(typed).slug()).collect();
+        slugs.sort();
+        slugs.dedup();
+        assert_eq!(slugs.len(), all.len(), "{slugs:?}");
     }
 
     proptest::proptest! {

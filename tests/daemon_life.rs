@@ -65,7 +65,7 @@ fn a_daemon_killed_while_gets_run_loses_nothing() {
         }
         for _ in 0..8 {
             let before = counts();
-            // A command tries twice, so each of the four is answered between two kills.
+            // A command tries three times, so each of the four is answered between two kills.
             eventually("all are answered", || counts().iter().zip(before).all(|(now, before)| *now > before + 1));
             sandbox.kill_daemon();
         }
@@ -117,6 +117,9 @@ fn a_daemon_that_is_terminated_finishes_its_renewal() {
 #[test]
 fn the_daemon_holds_nothing_of_whoever_started_it() {
     let sandbox = Sandbox::linked();
+    if !run::can_look_into(sandbox.daemon_pid()) {
+        return;
+    }
     sandbox.verb(["daemon", "stop"]).succeeded();
     // A descriptor that an IDE leaks to git, and git to its helper.
     let leak = fs::File::create(sandbox.path("leak")).expect("a file");
@@ -142,6 +145,9 @@ fn run_with_stdin(command: std::process::Command) -> run::Finished {
 #[test]
 fn nothing_of_one_git_command_steers_the_daemon() {
     let mut sandbox = Sandbox::linked();
+    if !run::can_look_into(sandbox.daemon_pid()) {
+        return;
+    }
     sandbox.verb(["daemon", "stop"]).succeeded();
     sandbox.set("GIT_DIR", "/nowhere");
     sandbox.set("GIT_SSL_NO_VERIFY", "1");
@@ -263,4 +269,56 @@ fn starting_stopping_and_restarting_say_what_happened() {
     assert!(!run::is_alive(first));
     sandbox.verb(["daemon", "stop"]).succeeded();
     sandbox.verb(["daemon", "status"]).ended_with(1);
+}
+
+#[test]
+fn a_socket_from_systemd_is_used_and_left_in_its_place() {
+    use std::os::fd::OwnedFd;
+    let mut sandbox = Sandbox::linked();
+    let token = sandbox.token();
+    sandbox.verb(["daemon", "stop"]).succeeded();
+    let directory = sandbox.path("systemd");
+    make_private(&directory);
+    let socket = directory.join("socket");
+    let listener = UnixListener::bind(&socket).expect("a socket");
+    let notify = std::os::unix::net::UnixDatagram::bind(directory.join("notify")).expect("a socket");
+    notify.set_read_timeout(Some(crate::support::PATIENCE)).expect("set");
+    let mut daemon = sandbox.command("sh");
+    daemon.args(["-c", "exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" --foreground --socket \"$1\""]);
+    daemon.arg(crate::support::DAEMON).arg(&socket).env("NOTIFY_SOCKET", directory.join("notify"));
+    daemon.stdin(Stdio::from(OwnedFd::from(listener)));
+    let daemon = Started::new(daemon);
+    let mut word = [0; 32];
+    let count = notify.recv(&mut word).expect("it says that it is ready");
+    assert_eq!(&word[..count], b"READY=1");
+    sandbox.set("GIT_CREDENTIAL_GITLAB_SOCKET", &socket);
+    assert_eq!(sandbox.token(), token);
+    sandbox.verb(["daemon", "stop"]).succeeded();
+    daemon.finish();
+    assert!(socket.exists(), "systemd starts the next daemon through it");
+}
+
+#[test]
+fn an_account_that_another_daemon_linked_again_works_here_too() {
+    let sandbox = Sandbox::linked();
+    let other = sandbox.path("other");
+    make_private(&other);
+    let ask = |socket: &std::path::Path| {
+        let mut command = sandbox.command(HELPER);
+        command.arg("get").env("GIT_CREDENTIAL_GITLAB_SOCKET", socket);
+        run::finish(command, sandbox.question())
+    };
+    let mut daemon = sandbox.command(crate::support::DAEMON);
+    daemon.arg("--foreground").arg("--socket").arg(other.join("socket"));
+    let mut daemon = Started::new(daemon);
+    daemon.wait_for_line(|line| line.contains("ready"));
+    let old = ask(&other.join("socket")).token();
+    sandbox.link();
+    let new = sandbox.token();
+    assert_ne!(old, new);
+    assert_eq!(ask(&other.join("socket")).token(), new);
+    sandbox.verb(["unlink"]).succeeded();
+    assert_eq!(ask(&other.join("socket")).stdout, "", "and gone is gone");
+    run::signal(i32::try_from(daemon.child.id()).expect("a process id"), "TERM");
+    daemon.finish();
 }

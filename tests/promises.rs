@@ -11,4 +11,5 @@ mod keyring;
 mod linking;
 mod renewing;
 mod secrets;
+mod status;
 mod unlinking;

@@ -9,6 +9,7 @@ use crate::support::{DAEMON, HELPER, Sandbox, run};
 /// What every process of this machine can see of ours: arguments; and what we can: environments.
 fn visible(sandbox: &Sandbox) -> String {
     let pid = sandbox.daemon_pid();
+    run::can_look_into(pid); // says so where only the arguments can be seen
     let read =
         |name: &str| String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default()).into_owned();
     format!("{}{}", read("cmdline"), read("environ"))

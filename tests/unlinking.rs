@@ -72,6 +72,8 @@ fn one_of_two_accounts_is_unlinked_by_name_and_git_config_stays() {
     sandbox.link_as("bob", [url.as_str(), "--client-id", &id, "--yes"]).succeeded();
     let which = sandbox.verb(["unlink"]).ended_with(2);
     assert!(which.stderr.contains("alice and bob") && which.stderr.contains("--account"), "{which:?}");
+    let nobody = sandbox.verb(["unlink", "--account", "carol"]).ended_with(3);
+    assert!(nobody.stderr.contains("alice and bob"), "{nobody:?}");
     sandbox.verb(["unlink", "--account", "alice"]).succeeded();
     assert_eq!(sandbox.account()["username"], "bob");
     assert!(fs::read_to_string(sandbox.home().join(".gitconfig")).expect("it exists").contains("helper"));

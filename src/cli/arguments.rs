@@ -104,7 +104,7 @@ pub(super) struct Link {
     #[arg(long, conflicts_with = "no_configure")]
     pub(super) yes: bool,
     /// How long to wait for your consent
-    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(super) timeout: u64,
 }
 

@@ -14,11 +14,8 @@ use crate::client::{self, CallError, Start};
 use crate::endpoint::Endpoint;
 use crate::protocol::{self, Code, action};
 
-/// The daemon's program.
-const PROGRAM: &str = "git-credential-gitlab--daemon";
-
-/// A renewal that runs is finished and saved before the daemon ends.
-const END_WITHIN: Duration = Duration::from_secs(40);
+/// A renewal that runs is finished and saved before the daemon ends, which it does within 88 s.
+const END_WITHIN: Duration = Duration::from_secs(95);
 
 /// Runs one of the daemon's verbs.
 pub(super) fn run(verb: &arguments::Daemon, terminal: Terminal) -> Result<u8, Error> {
@@ -33,7 +30,7 @@ pub(super) fn run(verb: &arguments::Daemon, terminal: Terminal) -> Result<u8, Er
 
 /// Returns only if that failed.
 fn become_daemon(foreground: bool) -> Error {
-    let Some(program) = client::sibling(PROGRAM) else { return Error::NotInstalled(PROGRAM) };
+    let Some(program) = client::sibling(client::DAEMON) else { return Error::NotInstalled(client::DAEMON) };
     let endpoint = match Endpoint::find() {
         Ok(endpoint) => endpoint,
         Err(why) => return Error::Call(why.into()),

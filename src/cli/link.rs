@@ -21,8 +21,10 @@ const READ_ONLY: &str = "read_api read_repository";
 /// Names the store where no flag does.
 const STORE_VARIABLE: &str = "GIT_CREDENTIAL_GITLAB_STORE";
 
-/// The daemon ends the link at the time limit and says so; it may take this long to do it.
-const GRACE: Duration = Duration::from_secs(15);
+/// The daemon always ends a link, and says how. Besides the wait for consent it may take this
+/// long: the keyring's prompt before and after (60 s each), and a slow server (four answers of
+/// 40 s at the most).
+const GRACE: Duration = Duration::from_secs(300);
 
 /// What came of asking the daemon to link.
 enum Outcome {

@@ -82,7 +82,9 @@ fn history(account: &Account, now: &Now) -> String {
         ("oauth", count) => format!(", renewed {count} times"),
         _ => String::new(),
     };
-    let used = account.last_used_at.map_or_else(|| "never used yet".into(), |at| format!("last used {}", now.show(at)));
+    let used = account
+        .last_used_at
+        .map_or_else(|| "not used since the daemon started".into(), |at| format!("last used {}", now.show(at)));
     format!("{linked}{renewed}, {used}")
 }
 
@@ -105,7 +107,7 @@ https://gitlab.example as alice (Alice Example)
   works; the access token lives until 2023-11-15 00:13 (in 2 h 0 min) and is then renewed by itself
   for group/sub
   may read_api, write_repository; its tokens are in the keyring (Secret Service)
-  linked 2023-11-13 22:13 (1 day 0 h ago), renewed 12 times, never used yet
+  linked 2023-11-13 22:13 (1 day 0 h ago), renewed 12 times, not used since the daemon started
 ";
         assert_eq!(render(&[example()], &Now::at(NOW)), expected);
     }

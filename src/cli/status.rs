@@ -20,7 +20,7 @@ pub(super) fn run(wanted: &Status, terminal: Terminal) -> Result<u8, Error> {
         true => terminal.print(&json::render(&found))?,
         false => terminal.print(&report::render(&found.accounts, &Now::here()))?,
     }
-    if found.accounts.is_empty() {
+    if found.accounts.is_empty() && found.problems.is_empty() {
         terminal.say(&not_linked(wanted.host.as_ref()));
     }
     Ok(exit_code(&found.accounts, !found.problems.is_empty()))
@@ -38,10 +38,10 @@ pub(super) fn not_linked(host: Option<&Host>) -> String {
 fn exit_code(accounts: &[Account], has_problems: bool) -> u8 {
     let some = |state: State| accounts.iter().any(|account| account.state == state);
     match () {
+        // Only a person can mend a state file.
+        () if has_problems || some(State::Relink) => Code::Relink.exit_code(),
         () if accounts.is_empty() => Code::NotLinked.exit_code(),
-        () if some(State::Relink) => Code::Relink.exit_code(),
         () if some(State::Unreachable) => Code::Unreachable.exit_code(),
-        () if has_problems => Code::Failed.exit_code(),
         () => 0,
     }
 }
@@ -56,10 +56,11 @@ mod tests {
         let with = |states: &[State]| -> Vec<Account> {
             states.iter().map(|state| Account { state: state.clone(), ..example() }).collect()
         };
-        assert_eq!(exit_code(&[], true), 3);
+        assert_eq!(exit_code(&[], false), 3);
+        assert_eq!(exit_code(&[], true), 4);
         assert_eq!(exit_code(&with(&[State::Ok, State::Renewing, State::Unsaved]), false), 0);
-        assert_eq!(exit_code(&with(&[State::Ok]), true), 1);
-        assert_eq!(exit_code(&with(&[State::Unreachable, State::Ok]), true), 5);
+        assert_eq!(exit_code(&with(&[State::Ok]), true), 4);
+        assert_eq!(exit_code(&with(&[State::Unreachable, State::Ok]), false), 5);
         assert_eq!(exit_code(&with(&[State::Unreachable, State::Relink]), false), 4);
     }
 }

@@ -2,7 +2,7 @@
 //! last account of a host is gone.
 
 use super::arguments::Unlink;
-use super::call::{AFTER_ASKING_SERVERS, Reply, needed, text};
+use super::call::{AFTER_ASKING_SERVERS, Reply, needed};
 use super::entry::Entry;
 use super::error::Error;
 use super::git_config::Scope;
@@ -69,10 +69,8 @@ fn tell(block: &Attributes, outcome: &mut Outcome, terminal: Terminal) -> Result
     terminal.print(&format!("unlinked {host} ({username})"))?;
     if !block.flag("revoked") {
         outcome.not_revoked += 1;
-        let detail = text(block, "detail");
-        let because = if detail.is_empty() { detail } else { format!(" ({detail})") };
         terminal.say(&format!(
-            "what {username} granted was not revoked at the server{because}; \
+            "what {username} granted was not revoked at the server; \
              to revoke it, open {host}/-/user_settings/applications"
         ));
     }

@@ -1,7 +1,8 @@
 //! git config is our config: read at link, and once per account and daemon.
 //!
-//! git itself is asked, from the root directory and without the variables that describe a
-//! repository, so that no repository's own config is ever read: it belongs to whoever wrote it.
+//! git itself is asked, from the root directory (where only root could put a repository) and
+//! without the variables that describe one, so that no repository's own config is read: it
+//! belongs to whoever wrote it.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -69,7 +70,11 @@ pub async fn read(instance: &Instance) -> Result<Config, ConfigError> {
         },
         store: ours(&["gitlabstore"]),
         min_life: ours(&["gitlabminlife"]),
-        network: Network { ca_file: value(&http, "http.sslcainfo").map(home_path), proxy: value(&http, "http.proxy") },
+        network: Network {
+            ca_file: value(&http, "http.sslcainfo").map(home_path),
+            // An empty one says: no proxy for this host.
+            proxy: http.iter().rev().find(|(key, _)| key == "http.proxy").map(|(_, value)| value.clone()),
+        },
     })
 }
 
@@ -100,7 +105,8 @@ async fn section(name: &str, instance: &Instance) -> Result<Vec<(String, String)
         Ok(Ok(output)) => output,
     };
     match output.status.code() {
-        Some(0 | 1) if output.stderr.is_empty() => Ok(pairs(&output.stdout)),
+        Some(0) => Ok(pairs(&output.stdout)),
+        Some(1) if output.stderr.is_empty() => Ok(Vec::new()),
         _ => Err(ConfigError::Broken(printable(&String::from_utf8_lossy(&output.stderr), 300))),
     }
 }

@@ -13,11 +13,12 @@ pub fn begin(detach: bool, keep: Option<i32>) {
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     if detach {
-        let _ = setsid(); // fails for a process that leads its group already, which is as good
+        // Fails for a process that leads a group already: one that a shell started in a terminal.
+        let _ = setsid();
     }
 }
 
-/// Windows inherits only what is asked for, and its crash dumps are the user's own.
+/// On Windows the client lets us inherit nothing, and crash dumps are the user's own.
 #[cfg(not(unix))]
 pub fn begin(_detach: bool, _keep: Option<i32>) {}
 

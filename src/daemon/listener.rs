@@ -33,17 +33,19 @@ pub enum Start {
 #[derive(Debug)]
 pub struct Lead {
     path: PathBuf,
+    /// The socket is systemd's, and stays when we go.
+    passed: Option<i32>,
     _lock: File,
 }
 
 /// Takes the lock, or finds that another daemon has it and answers.
-pub fn start(endpoint: &Endpoint, state: &Path) -> io::Result<Start> {
+pub fn start(endpoint: &Endpoint, state: &Path, passed: Option<i32>) -> io::Result<Start> {
     let lock_path = lock_path(endpoint, state)?;
     let lock = File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(at(&lock_path))?;
     let deadline = Instant::now() + LOCK_WITHIN;
     loop {
         match lock.try_lock() {
-            Ok(()) => return Ok(Start::Lead(Lead { path: endpoint.path.clone(), _lock: lock })),
+            Ok(()) => return Ok(Start::Lead(Lead { path: endpoint.path.clone(), passed, _lock: lock })),
             Err(std::fs::TryLockError::Error(why)) => return Err(at(&lock_path)(why)),
             Err(std::fs::TryLockError::WouldBlock) if answers(&endpoint.path) => return Ok(Start::Follow),
             Err(std::fs::TryLockError::WouldBlock) if Instant::now() >= deadline => {
@@ -57,8 +59,8 @@ pub fn start(endpoint: &Endpoint, state: &Path) -> io::Result<Start> {
 
 impl Lead {
     /// Listens: on the socket that systemd passed, or on a new one that only this user can open.
-    pub fn listen(&self, passed: Option<i32>) -> io::Result<Listener> {
-        match passed {
+    pub fn listen(&self) -> io::Result<Listener> {
+        match self.passed {
             Some(number) => adopt(number),
             None => bind(&self.path).map_err(at(&self.path)),
         }
@@ -67,7 +69,9 @@ impl Lead {
     /// Removes the socket, so that nobody connects to a daemon that is ending.
     pub fn close(&self, listener: Listener) {
         #[cfg(unix)]
-        let _ = std::fs::remove_file(&self.path); // a stale socket is removed by the next daemon
+        if self.passed.is_none() {
+            let _ = std::fs::remove_file(&self.path); // a stale socket is removed by the next daemon
+        }
         drop(listener);
     }
 }

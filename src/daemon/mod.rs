@@ -38,8 +38,9 @@ use crate::endpoint::{Endpoint, NoEndpoint, make_private};
 /// A daemon without accounts is of no use; the next command starts another.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// A renewal whose answer is on the way is worth waiting for; systemd kills after 90 s.
-const DRAIN_WITHIN: Duration = Duration::from_secs(40);
+/// A renewal may wait 45 s for its lease, 30 s for its answer, and twice 5 s for the store: it is
+/// let through, because its answer is the only copy of a pair. (systemd kills after 90 s.)
+const DRAIN_WITHIN: Duration = Duration::from_secs(88);
 
 /// How the daemon is to run.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -78,7 +79,7 @@ pub fn run(options: &Options) -> Result<(), DaemonError> {
         make_private(directory).map_err(named)?;
     }
     let log = log::begin(&places, options.foreground)?;
-    match listener::start(&endpoint, places.state())? {
+    match listener::start(&endpoint, places.state(), passed)? {
         Start::Follow => {
             say_ready();
             Ok(())
@@ -87,7 +88,7 @@ pub fn run(options: &Options) -> Result<(), DaemonError> {
             // One thread: every wait is somebody else's, and the keyring has its own.
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let socket = endpoint.path.display().to_string();
-            runtime.block_on(live(lead, places, socket, passed, || {
+            runtime.block_on(live(lead, places, socket, || {
                 systemd::notify_ready();
                 say_ready();
                 if options.foreground { Ok(()) } else { hardening::let_go_of_output(&log) }
@@ -105,14 +106,8 @@ fn say_ready() {
     let _ = writeln!(stdout, "{READY}").and_then(|()| stdout.flush());
 }
 
-async fn live(
-    lead: Lead,
-    places: Places,
-    socket: String,
-    passed: Option<i32>,
-    ready: impl FnOnce() -> io::Result<()>,
-) -> io::Result<()> {
-    let listener = lead.listen(passed)?;
+async fn live(lead: Lead, places: Places, socket: String, ready: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    let listener = lead.listen()?;
     let accounts = Arc::new(Accounts::new(places));
     let server = Server::new(accounts.clone(), socket);
     ready()?;
@@ -168,10 +163,10 @@ mod tests {
     async fn a_daemon_with_nothing_linked_ends() {
         let directory = tempfile::tempdir().expect("a directory");
         let endpoint = Endpoint::at(directory.path().join("git-credential-gitlab/socket")).expect("short enough");
-        let Start::Lead(lead) = listener::start(&endpoint, directory.path()).expect("free") else {
+        let Start::Lead(lead) = listener::start(&endpoint, directory.path(), None).expect("free") else {
             panic!("nobody else is there")
         };
-        let listener = lead.listen(None).expect("free");
+        let listener = lead.listen().expect("free");
         let accounts = Arc::new(Accounts::new(Places::at(directory.path())));
         let server = Server::new(accounts.clone(), String::new());
         tokio::select! {

@@ -8,6 +8,9 @@ use directories::ProjectDirs;
 
 use crate::endpoint::NAME;
 
+/// Another daemon's renewal takes as long as the server's answer may take, and two saves.
+const LEASE_WITHIN: Duration = Duration::from_secs(45);
+
 /// Where state lives, as the platform has it.
 #[derive(Debug, Clone)]
 pub struct Places {
@@ -51,13 +54,16 @@ impl Places {
 
     /// The right to spend an account's refresh token. Two daemons can share a state directory (a
     /// container, cron without XDG variables); the file lock makes them take turns.
-    pub async fn lease(&self, id: &str, within: Duration) -> std::io::Result<File> {
+    pub async fn lease(&self, id: &str) -> std::io::Result<File> {
         let path = self.tokens().join(format!("{id}.lock"));
-        let file = File::options().create(true).truncate(false).write(true).open(&path)?;
+        let open = || File::options().create(true).truncate(false).write(true).open(&path);
+        let mut file = open()?;
         let poll = Duration::from_millis(20);
-        let deadline = tokio::time::Instant::now() + within;
+        let deadline = tokio::time::Instant::now() + LEASE_WITHIN;
         loop {
             match file.try_lock() {
+                // An account that was unlinked took its file along; somebody may have a new one.
+                Ok(()) if is_nameless(&file)? => file = open()?,
                 Ok(()) => return Ok(file),
                 Err(std::fs::TryLockError::Error(why)) => return Err(why),
                 Err(std::fs::TryLockError::WouldBlock) if tokio::time::Instant::now() >= deadline => {
@@ -69,12 +75,23 @@ impl Places {
         }
     }
 
-    /// Gives a lease back for good, with its file: the account is no more. Whoever waits for it
-    /// gets a file without a name, and then finds the account gone.
+    /// Gives a lease back for good, with its file: the account is no more.
     pub fn forget_lease(&self, lease: File, id: &str) {
         let _ = std::fs::remove_file(self.tokens().join(format!("{id}.lock"))); // an empty file at worst
         drop(lease);
     }
+}
+
+/// Whether the file was removed since it was opened.
+#[cfg(unix)]
+fn is_nameless(file: &File) -> std::io::Result<bool> {
+    Ok(std::os::unix::fs::MetadataExt::nlink(&file.metadata()?) == 0)
+}
+
+/// Windows does not remove a file that is open.
+#[cfg(not(unix))]
+fn is_nameless(_file: &File) -> std::io::Result<bool> {
+    Ok(false)
 }
 
 #[cfg(test)]

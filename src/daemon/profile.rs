@@ -37,6 +37,8 @@ pub struct Profile {
     pub store: StoreKind,
     /// When the person linked, the last time.
     pub linked_at: Timestamp,
+    /// How often the person linked: tells a link of another daemon from ours of the same second.
+    pub links: u32,
     /// When the person linked, the first time: the oldest account of a host is its default.
     pub first_linked_at: Timestamp,
     /// Seconds a token must live when git gets it.
@@ -83,6 +85,20 @@ pub enum ProfileError {
     },
 }
 
+impl ProfileError {
+    /// The id of the account whose file it is, or the name of the directory.
+    pub fn id(&self) -> &str {
+        let ProfileError::Unreadable { path, .. } = self;
+        Path::new(path).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default()
+    }
+
+    /// Whether this may be why an account is not among those that were read.
+    pub fn could_be(&self, id: &str) -> bool {
+        let ProfileError::Unreadable { path, .. } = self;
+        self.id() == id || !path.ends_with(".json") // the whole directory
+    }
+}
+
 impl Profile {
     /// The profile of an account linked now.
     pub fn new(linked: Linked, now: Timestamp) -> Self {
@@ -98,6 +114,7 @@ impl Profile {
             scopes,
             store,
             linked_at: now,
+            links: 1,
             first_linked_at: now,
             min_life,
             endpoints,
@@ -105,10 +122,24 @@ impl Profile {
         }
     }
 
+    /// Stands before the user's number in an account's id; no slug has it.
+    pub const ID_SEPARATOR: char = '~';
+
+    /// This link follows that one of the same account, and takes its place in the list.
+    pub fn follow(&mut self, before: &Self) {
+        self.first_linked_at = before.first_linked_at;
+        self.links = before.links.saturating_add(1);
+    }
+
+    /// Whether this and that one are one link, not just one account.
+    pub fn is_same_link(&self, other: &Self) -> bool {
+        self.id() == other.id() && self.linked_at == other.linked_at && self.links == other.links
+    }
+
     /// The account's name among state files and in the store: instance and user number, so that
     /// an account that is linked again takes its own place.
     pub fn id(&self) -> String {
-        format!("{}~{}", self.instance.slug(), self.user_id)
+        format!("{}{}{}", self.instance.slug(), Self::ID_SEPARATOR, self.user_id)
     }
 
     /// "alice at https://gitlab.example.com", for people.
@@ -116,9 +147,9 @@ impl Profile {
         format!("{} at {}", self.username, self.instance)
     }
 
-    /// The command that links this account again.
+    /// The command that links this account again, and no other of this person's.
     pub fn link_command(&self) -> String {
-        format!("git credential-gitlab link {}", self.instance.short())
+        format!("git credential-gitlab link {} --account {}", self.instance.short(), self.username)
     }
 
     fn path(&self, directory: &Path) -> PathBuf {

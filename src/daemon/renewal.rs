@@ -4,15 +4,10 @@
 //! mark: a store that can't be written must not cost the refresh token. Spend the token once.
 //! Save the new pair before anybody sees it.
 
-use std::time::Duration;
-
 use super::clock::Timestamp;
 use super::gitlab::{GitLab, Trouble};
 use super::places::Places;
 use super::store::{Prompt, Record, StoreError, Vault};
-
-/// Another daemon's renewal takes as long as the server's answer may take, and two saves.
-const LEASE_WITHIN: Duration = Duration::from_secs(45);
 
 /// How a renewal ended.
 #[derive(Debug)]
@@ -23,23 +18,21 @@ pub enum Renewal {
     Unsaved(Record, StoreError),
     /// Somebody else renewed it; nothing was spent.
     Adopted(Record),
-    /// The store could not be read or written; nothing was spent.
+    /// The store could not be read or written, or has no such pair; nothing was spent.
     Store(StoreError),
-    /// The store has no pair any more: the account was unlinked elsewhere.
-    Gone,
     /// The server was not reached, or refused.
     Failed(Trouble),
 }
 
 /// Renews the pair `held`. `unsaved`: it is newer than what the store has.
 pub async fn renew(places: &Places, vault: &Vault, gitlab: &GitLab, id: &str, held: Record, unsaved: bool) -> Renewal {
-    let _lease = match places.lease(id, LEASE_WITHIN).await {
+    let _lease = match places.lease(id).await {
         Ok(lease) => lease,
         Err(why) => return Renewal::Store(StoreError::Unavailable(format!("no lease on the account: {why}"))),
     };
     let stored = match vault.load(id).await {
         Ok(Some(stored)) => stored,
-        Ok(None) => return Renewal::Gone,
+        Ok(None) => return Renewal::Store(StoreError::Gone),
         Err(why) => return Renewal::Store(why),
     };
     let newer = match unsaved {

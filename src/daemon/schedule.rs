@@ -146,6 +146,11 @@ impl Schedule {
         self.served_at = Some(now);
     }
 
+    /// The token may be dead: the server is asked before it is served again.
+    pub fn doubt(&mut self) {
+        self.doubted = true;
+    }
+
     /// The server refused the token with a 401. True if it is to be asked about it now.
     pub fn on_refused_token(&mut self, now: Timestamp) -> bool {
         if self.doubted || self.dead {
@@ -234,7 +239,7 @@ impl Schedule {
     }
 
     /// Until when nothing is sent, if the server refused our tokens too often.
-    fn paused(&self, now: Timestamp) -> Option<Timestamp> {
+    pub fn paused(&self, now: Timestamp) -> Option<Timestamp> {
         // A clock that was set back is no reason for a longer pause.
         self.pause_end().filter(|until| (1..=REFUSALS_WITHIN).contains(&until.since(now)))
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use interprocess::local_socket::tokio::{Listener, Stream, prelude::*};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 
 use super::account::{Account, HandOut, Refusal, Status};
 use super::accounts::{Accounts, Question};
@@ -24,6 +25,9 @@ const REQUEST_WITHIN: Duration = Duration::from_secs(5);
 
 /// Less than the ten seconds that the helper waits, so that it hears why.
 const GET_WITHIN: Duration = Duration::from_millis(8_500);
+
+/// How often an account that is being changed is looked for again.
+const ENDING_POLL: Duration = Duration::from_millis(50);
 
 /// Connections at a time; the rest wait in the socket's queue. Well below the usual limit of
 /// 1,024 open files.
@@ -119,21 +123,26 @@ impl Server {
     /// Answers git. A host that is not linked gets an empty block: silence.
     async fn get(&self, request: &Attributes) -> Attributes {
         let Some(question) = Question::in_request(request) else { return Attributes::new() };
-        let Some(account) = self.accounts.find(&question) else {
-            return match self.accounts.problem_for(&question) {
-                Some(problem) => Failure::new(Code::Store, problem).to_block().with("quit", "1"),
-                None => Attributes::new(),
-            };
-        };
         let min_life = request.text(key::MIN_LIFE).and_then(|seconds| seconds.parse().ok());
-        match tokio::time::timeout(GET_WITHIN, account.get(min_life)).await {
-            Ok(Ok(hand_out)) => credential(hand_out, request),
-            // A password typed by a person can't help, so git is told not to ask for one.
-            Ok(Err(refusal)) => refused(&account, refusal).to_block().with("quit", "1"),
-            Err(_) => {
-                let who = account.profile.who();
-                let text = format!("renewing the token of {who} takes too long; try again in a moment");
-                Failure::new(Code::Unreachable, text).to_block().with("quit", "1")
+        let deadline = Instant::now() + GET_WITHIN;
+        loop {
+            let Some(account) = self.accounts.find(&question) else {
+                return match self.accounts.problem_for(&question) {
+                    Some(problem) => Failure::new(Code::Store, problem).to_block().with("quit", "1"),
+                    None => Attributes::new(),
+                };
+            };
+            match tokio::time::timeout_at(deadline, account.get(min_life)).await {
+                Ok(Ok(hand_out)) => return credential(hand_out, request),
+                // It is being linked again, or unlinked: soon there is another one, or none.
+                Ok(Err(Refusal::Ending)) if Instant::now() < deadline => tokio::time::sleep(ENDING_POLL).await,
+                // A password typed by a person can't help, so git is told not to ask for one.
+                Ok(Err(refusal)) => return refused(&account, refusal).to_block().with("quit", "1"),
+                Err(_) => {
+                    let who = account.profile.who();
+                    let text = format!("renewing the token of {who} takes too long; try again in a moment");
+                    return Failure::new(Code::Unreachable, text).to_block().with("quit", "1");
+                }
             }
         }
     }
@@ -218,14 +227,25 @@ impl Server {
         let chosen = self.accounts.list(Some(&instance), request.text("account"));
         match chosen.as_slice() {
             [_] => Ok(chosen),
-            [] => Err(Failure::new(Code::NotLinked, format!("{instance} is not linked"))),
+            [] => Err(Failure::new(Code::NotLinked, self.not_linked(&instance))),
             several => {
-                let names: Vec<_> = several.iter().map(|account| account.profile.username.as_str()).collect();
-                let text = format!("{instance} is linked as {}: say which with --account NAME", names.join(" and "));
+                let text = format!("{instance} is linked as {}: say which with --account NAME", names(several));
                 Err(Failure::new(Code::Usage, text))
             }
         }
     }
+
+    fn not_linked(&self, instance: &Instance) -> String {
+        match self.accounts.list(Some(instance), None).as_slice() {
+            [] => format!("{instance} is not linked"),
+            others => format!("{instance} is linked as {}, not as that account", names(others)),
+        }
+    }
+}
+
+/// The names of accounts, for people.
+fn names(accounts: &[Account]) -> String {
+    accounts.iter().map(|account| account.profile.username.as_str()).collect::<Vec<_>>().join(" and ")
 }
 
 fn parse_host(request: &Attributes) -> Result<Option<Instance>, Failure> {
@@ -275,7 +295,13 @@ fn refused(account: &Account, refusal: Refusal) -> Failure {
         }
         Refusal::Store(why) => {
             let place = account.vault.place();
-            Failure::new(Code::Store, format!("no token for {who}: tokens are kept in {place}, and {why}"))
+            match why.needs_link() {
+                true => Failure::new(
+                    Code::Relink,
+                    format!("the tokens of {who} were in {place}, but {why}; to link again, type: {link}"),
+                ),
+                false => Failure::new(Code::Store, format!("no token for {who}: its tokens are in {place}, but {why}")),
+            }
         }
         Refusal::Ending => Failure::new(Code::Failed, format!("no token for {who}: the account is being changed")),
     }

@@ -150,6 +150,15 @@ pub fn signal(pid: i32, name: &str) {
     status.expect("kill is installed");
 }
 
+/// Whether we may read the files of a process that made itself undumpable: only root may.
+pub fn can_look_into(pid: i32) -> bool {
+    let can = std::fs::read(format!("/proc/{pid}/environ")).is_ok();
+    if !can {
+        eprintln!("skipped: only root can look into the daemon");
+    }
+    can
+}
+
 /// Whether a process runs (a zombie does not).
 pub fn is_alive(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

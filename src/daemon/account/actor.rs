@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Command, HandOut, Refusal, Server, State, Status};
+use super::pair::{Held, Pair, Unsaved};
+use super::{Command, HandOut, Refusal, Retired, Server, State, Status};
 use crate::daemon::clock::Timestamp;
 use crate::daemon::gitlab::{Liveness, Trouble};
 use crate::daemon::places::Places;
 use crate::daemon::renewal::{Renewal, renew};
-use crate::daemon::schedule::{Reason, Schedule, Step};
+use crate::daemon::schedule::Step;
 use crate::daemon::secret::Secret;
 use crate::daemon::store::{Prompt, Record, StoreError, Vault};
 
@@ -20,23 +21,6 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
 /// A pair that could not be saved is saved as soon as the store is back.
 const SAVE_AGAIN_AFTER: i64 = 10;
-
-/// What the account knows of its pair.
-enum Pair {
-    /// Not read yet, or it could not be read: then why.
-    Unread,
-    Unreadable(StoreError),
-    /// The store has none.
-    Gone,
-    Held(Box<Held>),
-}
-
-struct Held {
-    record: Record,
-    schedule: Schedule,
-    /// The store does not have this record yet: why, and when to try again.
-    unsaved: Option<(StoreError, Timestamp)>,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Work {
@@ -55,9 +39,17 @@ enum Done {
 
 type Running = Pin<Box<dyn Future<Output = Done> + Send>>;
 
+/// Somebody who asked for a token.
 struct Waiting {
     min_life: Option<i64>,
     reply: oneshot::Sender<Result<HandOut, Refusal>>,
+}
+
+/// Somebody who asked how the account is.
+struct Watching {
+    /// Only after the server was asked.
+    check: bool,
+    reply: oneshot::Sender<Status>,
 }
 
 pub(super) struct Actor {
@@ -69,18 +61,20 @@ pub(super) struct Actor {
     /// One thing at a time: what it is, and its future.
     work: Option<(Work, Running)>,
     waiting: Vec<Waiting>,
-    checking: Vec<oneshot::Sender<Status>>,
-    retiring: Vec<oneshot::Sender<Option<Record>>>,
+    watching: Vec<Watching>,
+    retiring: Vec<oneshot::Sender<Option<Retired>>>,
     /// Nothing new is begun; what runs is finished, because it may hold the only copy of a pair.
     ending: bool,
     /// Nobody can ask any more.
     orphaned: bool,
+    /// A pair that could not be saved gets one more chance at the end.
+    last_save: bool,
     last_used_at: Option<Timestamp>,
 }
 
 impl Actor {
-    /// An account whose pair is in the store; it is read first.
-    pub(super) fn new(server: Arc<Server>, vault: Vault, places: Places) -> Self {
+    /// An account whose pair is in the store, or is the one that a retired task held.
+    pub(super) fn new(server: Arc<Server>, vault: Vault, places: Places, held: Option<Retired>) -> Self {
         let mut actor = Self {
             id: server.profile.id(),
             vault,
@@ -89,13 +83,17 @@ impl Actor {
             pair: Pair::Unread,
             work: None,
             waiting: Vec::new(),
-            checking: Vec::new(),
+            watching: Vec::new(),
             retiring: Vec::new(),
             ending: false,
             orphaned: false,
+            last_save: false,
             last_used_at: None,
         };
-        actor.begin(Work::Load);
+        match held {
+            Some(Retired { record, unsaved }) => actor.hold(record, unsaved.map(unsaved_since)),
+            None => actor.begin(Work::Load),
+        }
         actor
     }
 
@@ -103,7 +101,12 @@ impl Actor {
     pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Command>) {
         loop {
             if self.ending && self.work.is_none() {
-                return self.retire();
+                let unsaved = self.pair.held().is_some_and(|held| held.unsaved.is_some());
+                if self.last_save || !unsaved {
+                    return self.retire();
+                }
+                self.last_save = true;
+                self.start(Work::Save);
             }
             let sleep = self.sleep();
             tokio::select! {
@@ -128,13 +131,12 @@ impl Actor {
                 self.on_refused(&token);
                 let _ = reply.send(());
             }
-            Command::Status { check: false, reply } => drop(reply.send(self.status())),
-            Command::Status { check: true, reply } => {
-                self.checking.push(reply);
-                match self.pair {
-                    Pair::Held(_) => self.begin(Work::Verify),
-                    _ => self.begin(Work::Load),
+            Command::Status { check, reply } => {
+                self.watching.push(Watching { check, reply });
+                if check && !matches!(self.pair, Pair::Held(_)) {
+                    self.begin(Work::Load);
                 }
+                self.tell(false);
             }
             Command::Retire { reply } => {
                 self.retiring.push(reply);
@@ -146,37 +148,49 @@ impl Actor {
     /// Answers everybody who can be answered now, and begins what the others need.
     fn serve(&mut self) {
         let now = Timestamp::now();
-        self.waiting.retain(|waiting| !waiting.reply.is_closed());
         for waiting in std::mem::take(&mut self.waiting) {
-            let answer = match &mut self.pair {
+            let step = match &mut self.pair {
                 Pair::Unread => None,
-                Pair::Unreadable(_) if self.work.is_none() => {
-                    self.begin(Work::Load);
-                    None
-                }
-                Pair::Unreadable(_) => None,
-                Pair::Gone => Some(Err(Refusal::Schedule(Reason::Relink(self.gone())))),
-                Pair::Held(held) => match held.schedule.on_get(now, waiting.min_life) {
-                    Step::Refuse(reason) => Some(Err(Refusal::Schedule(reason))),
-                    Step::Renew => {
-                        self.begin(Work::Renew);
-                        None
-                    }
-                    Step::Verify => {
-                        self.begin(Work::Verify);
-                        None
-                    }
-                    Step::Serve => {
-                        held.schedule.on_served(now);
+                Pair::Absent(_) => Some(Work::Load),
+                Pair::Held(held) => match held.hand_out(now, waiting.min_life) {
+                    Ok(hand_out) => {
                         self.last_used_at = Some(now);
-                        let expires_at = held.schedule.expiry_for_git(now);
-                        Some(Ok(HandOut { token: held.record.access_token.clone(), expires_at }))
+                        let _ = waiting.reply.send(Ok(hand_out)); // whoever asked may be gone
+                        continue;
                     }
+                    Err(Step::Refuse(reason)) => {
+                        let _ = waiting.reply.send(Err(Refusal::Schedule(reason)));
+                        continue;
+                    }
+                    Err(Step::Verify) => Some(Work::Verify),
+                    Err(Step::Renew | Step::Serve) => Some(Work::Renew),
                 },
             };
-            match answer {
-                Some(answer) => drop(waiting.reply.send(answer)), // whoever asked may be gone
-                None => self.waiting.push(waiting),
+            step.into_iter().for_each(|work| self.begin(work));
+            if !waiting.reply.is_closed() {
+                self.waiting.push(waiting);
+            }
+        }
+    }
+
+    /// Tells how the account is to everybody who can be told now. `asked`: the server has just
+    /// been asked.
+    fn tell(&mut self, asked: bool) {
+        if matches!(self.pair, Pair::Unread) && self.work.is_some() {
+            return;
+        }
+        if self.watching.iter().any(|watching| watching.check) {
+            match asked {
+                // A token that was found dead is renewed before the answer.
+                true => self.on_timer(),
+                false if matches!(self.pair, Pair::Held(_)) => self.begin(Work::Verify),
+                false => {}
+            }
+        }
+        for watching in std::mem::take(&mut self.watching) {
+            match watching.check && self.work.is_some() {
+                true => self.watching.push(watching),
+                false => drop(watching.reply.send(self.status())),
             }
         }
     }
@@ -194,26 +208,29 @@ impl Actor {
 
     /// Begins work, unless some is running: what was asked for is looked at again when it ends.
     fn begin(&mut self, work: Work) {
-        if self.work.is_some() || self.ending {
-            return;
+        if self.work.is_none() && !self.ending {
+            self.start(work);
         }
+    }
+
+    fn start(&mut self, work: Work) {
         let (id, vault, places, server) =
             (self.id.clone(), self.vault.clone(), self.places.clone(), self.server.clone());
-        let running: Running = match (work, &self.pair) {
-            (Work::Renew, Pair::Held(held)) => {
+        let running: Running = match (work, self.pair.held()) {
+            (Work::Renew, Some(held)) => {
                 let (record, unsaved) = (held.record.clone(), held.unsaved.is_some());
                 Box::pin(async move {
                     let gitlab = server.gitlab(&record).await;
                     Done::Renewed(renew(&places, &vault, gitlab, &id, record, unsaved).await)
                 })
             }
-            (Work::Verify, Pair::Held(held)) => {
+            (Work::Verify, Some(held)) => {
                 let record = held.record.clone();
                 Box::pin(
                     async move { Done::Verified(server.gitlab(&record).await.token_info(&record.access_token).await) },
                 )
             }
-            (Work::Save, Pair::Held(held)) => {
+            (Work::Save, Some(held)) => {
                 let record = held.record.clone();
                 Box::pin(async move { Done::Saved(vault.save(&id, &record, Prompt::Forbidden).await) })
             }
@@ -224,104 +241,98 @@ impl Actor {
 
     fn finish(&mut self, done: Done) {
         self.work = None;
+        let asked = matches!(done, Done::Renewed(_) | Done::Verified(_));
         match done {
             Done::Loaded(loaded) => self.loaded(loaded),
             Done::Renewed(renewal) => self.renewed(renewal),
             Done::Verified(verdict) => self.verified(verdict),
-            Done::Saved(Ok(())) => self.with_held(|held| held.unsaved = None),
-            Done::Saved(Err(why)) => self.with_held(|held| held.unsaved = Some((why, save_again()))),
-        }
-        if !self.checking.is_empty() && self.work.is_none() {
-            self.on_timer(); // a token that was found dead is renewed before the answer
-        }
-        if self.work.is_none() {
-            for reply in std::mem::take(&mut self.checking) {
-                let _ = reply.send(self.status());
+            Done::Saved(saved) => {
+                let unsaved = saved.err().map(unsaved_since);
+                self.with_held(|held| held.unsaved = unsaved);
             }
         }
-        if let Pair::Unreadable(why) = &self.pair {
+        if let Pair::Absent(why) = &self.pair {
             for waiting in std::mem::take(&mut self.waiting) {
                 let _ = waiting.reply.send(Err(Refusal::Store(why.clone())));
             }
         }
         self.serve();
+        self.tell(asked);
     }
 
     fn loaded(&mut self, loaded: Result<Option<Record>, StoreError>) {
-        self.pair = match loaded {
-            Ok(Some(record)) => self.hold(record),
-            Ok(None) => Pair::Gone,
+        match loaded.and_then(|record| record.ok_or(StoreError::Gone)) {
+            Ok(record) => self.hold(record, None),
             Err(why) => {
-                tracing::warn!(account = %self.server.profile.who(), %why, "the store can't be read");
-                Pair::Unreadable(why)
+                tracing::warn!(account = %self.server.profile.who(), %why, "the tokens can't be read");
+                self.pair = Pair::Absent(why);
             }
-        };
+        }
     }
 
-    fn hold(&self, record: Record) -> Pair {
+    fn hold(&mut self, record: Record, unsaved: Option<Unsaved>) {
         let min_life = self.server.profile.min_life;
-        let renewable = record.refresh_token.is_some();
-        let mut schedule = Schedule::new(min_life, record.received_at, record.expires_at, renewable);
-        if record.refreshing_since.is_some() {
-            // A daemon died while it renewed this pair, so the token may be dead already.
-            schedule.on_refused_token(Timestamp::now());
-        }
-        Pair::Held(Box::new(Held { record, schedule, unsaved: None }))
+        self.pair = Pair::Held(Box::new(Held::new(record, unsaved, min_life, Timestamp::now())));
     }
 
     fn renewed(&mut self, renewal: Renewal) {
         let who = self.server.profile.who();
         let now = Timestamp::now();
-        let (record, unsaved) = match renewal {
-            Renewal::Renewed(record) | Renewal::Adopted(record) => (record, None),
-            Renewal::Unsaved(record, why) => (record, Some((why, save_again()))),
-            Renewal::Gone => {
-                tracing::warn!(account = %who, "the pair is gone from the store");
-                self.pair = Pair::Gone;
-                return;
+        let why = match renewal {
+            Renewal::Renewed(record) => {
+                tracing::info!(account = %who, renewals = record.renewals, "renewed");
+                return self.with_held(|held| held.replace(record, None));
             }
-            Renewal::Store(why) => {
-                let place = self.vault.place().to_owned();
-                let why = format!("tokens are kept in {place}, and {why}, so nothing was renewed");
-                tracing::warn!(account = %who, %why, "not renewed");
-                return self.with_held(|held| held.schedule.on_failed(now, why, None, jitter()));
+            Renewal::Adopted(record) => {
+                tracing::info!(account = %who, "another daemon has renewed");
+                return self.with_held(|held| held.replace(record, None));
             }
-            Renewal::Failed(Trouble::Transient { why, retry_after }) => {
-                tracing::warn!(account = %who, %why, "not renewed");
-                return self.with_held(|held| held.schedule.on_failed(now, why, retry_after, jitter()));
+            Renewal::Unsaved(record, why) => {
+                tracing::error!(account = %who, %why, "renewed, but the new pair is not saved");
+                return self.with_held(|held| held.replace(record, Some(unsaved_since(why))));
             }
             Renewal::Failed(Trouble::Refused { why, .. }) => {
                 tracing::warn!(account = %who, %why, "not renewed");
                 return self.with_held(|held| held.schedule.on_refused_renewal(now, why));
             }
+            Renewal::Failed(Trouble::Transient { why, retry_after, lost }) => {
+                tracing::warn!(account = %who, %why, "not renewed");
+                return self.with_held(|held| {
+                    if lost {
+                        held.schedule.doubt(); // the server may have renewed, which kills the token
+                    }
+                    held.schedule.on_failed(now, why, retry_after, jitter());
+                });
+            }
+            // Nothing was spent. Whether it was unlinked elsewhere, the profile's file will tell.
+            Renewal::Store(why) => why,
         };
-        tracing::info!(account = %who, renewals = record.renewals, saved = unsaved.is_none(), "renewed");
-        self.with_held(|held| {
-            let renewable = record.refresh_token.is_some();
-            held.schedule.on_renewed(record.received_at, record.expires_at, renewable);
-            *held = Held { record, schedule: held.schedule.clone(), unsaved };
-        });
+        let why = format!("its tokens are in {}, but {why}, so nothing was renewed", self.vault.place());
+        tracing::warn!(account = %who, %why, "not renewed");
+        self.with_held(|held| held.schedule.on_failed(now, why, None, jitter()));
     }
 
     fn verified(&mut self, verdict: Result<Liveness, Trouble>) {
         let now = Timestamp::now();
         self.with_held(|held| match verdict {
             Ok(liveness) => held.schedule.on_verified(liveness != Liveness::Dead),
-            Err(Trouble::Transient { why, retry_after }) => held.schedule.on_failed(now, why, retry_after, jitter()),
+            Err(Trouble::Transient { why, retry_after, .. }) => {
+                held.schedule.on_failed(now, why, retry_after, jitter());
+            }
             Err(Trouble::Refused { why, .. }) => held.schedule.on_failed(now, why, None, jitter()),
         });
     }
 
     fn with_held(&mut self, change: impl FnOnce(&mut Held)) {
-        if let Pair::Held(held) = &mut self.pair {
+        if let Some(held) = self.pair.held_mut() {
             change(held);
         }
     }
 
     fn on_timer(&mut self) {
         let now = Timestamp::now();
-        let Pair::Held(held) = &self.pair else { return };
-        if held.unsaved.as_ref().is_some_and(|(_, at)| now >= *at) {
+        let Some(held) = self.pair.held() else { return };
+        if held.unsaved.as_ref().is_some_and(|unsaved| now >= unsaved.again_at) {
             return self.begin(Work::Save);
         }
         match held.schedule.on_timer(now) {
@@ -332,15 +343,14 @@ impl Actor {
     }
 
     fn sleep(&self) -> Duration {
-        let Pair::Held(held) = &self.pair else { return LONGEST_SLEEP };
-        let save_at = held.unsaved.as_ref().map(|(_, at)| *at);
-        let wake_at = [held.schedule.wake_at(), save_at].into_iter().flatten().min();
+        let wake_at = self.pair.held().and_then(Held::wake_at);
         wake_at.map_or(LONGEST_SLEEP, |at| at.sleep_from(Timestamp::now()).min(LONGEST_SLEEP))
     }
 
     fn status(&self) -> Status {
-        let (state, detail) = self.state();
-        let held = if let Pair::Held(held) = &self.pair { Some(held) } else { None };
+        let renewing = matches!(self.work, Some((Work::Renew, _)));
+        let (state, detail): (State, String) = self.pair.state(renewing, self.vault.place(), Timestamp::now());
+        let held = self.pair.held();
         Status {
             state,
             detail,
@@ -350,41 +360,16 @@ impl Actor {
         }
     }
 
-    fn state(&self) -> (State, String) {
-        let place = self.vault.place();
-        match &self.pair {
-            Pair::Unread => (State::Ok, String::new()),
-            Pair::Unreadable(why @ StoreError::Corrupt) => (State::Relink, format!("{place}: {why}")),
-            Pair::Unreadable(why) => (State::Unreachable, format!("tokens are kept in {place}, and {why}")),
-            Pair::Gone => (State::Relink, self.gone()),
-            Pair::Held(held) => {
-                if let Some(why) = held.schedule.relink() {
-                    (State::Relink, why.into())
-                } else if matches!(self.work, Some((Work::Renew, _))) {
-                    (State::Renewing, String::new())
-                } else if let Some((why, _)) = &held.unsaved {
-                    (State::Unsaved, format!("the newest tokens could not be saved to {place}: {why}"))
-                } else if let Some(trouble) = held.schedule.trouble() {
-                    let ago = Timestamp::now().since(trouble.since).max(0);
-                    (State::Unreachable, format!("{} (for {ago} s)", trouble.why))
-                } else {
-                    (State::Ok, String::new())
-                }
-            }
-        }
-    }
-
-    fn gone(&self) -> String {
-        format!("its tokens are no longer in {}", self.vault.place())
-    }
-
     fn retire(self) {
-        let record = if let Pair::Held(held) = self.pair { Some(held.record) } else { None };
+        let retired = match self.pair {
+            Pair::Held(held) => Some(Retired { record: held.record, unsaved: held.unsaved.map(|unsaved| unsaved.why) }),
+            _ => None,
+        };
         for waiting in self.waiting {
             let _ = waiting.reply.send(Err(Refusal::Ending));
         }
         for reply in self.retiring {
-            let _ = reply.send(record.clone());
+            let _ = reply.send(retired.clone());
         }
     }
 }
@@ -397,8 +382,8 @@ async fn running(work: &mut Option<(Work, Running)>) -> Done {
     }
 }
 
-fn save_again() -> Timestamp {
-    Timestamp::now().plus(SAVE_AGAIN_AFTER)
+fn unsaved_since(why: StoreError) -> Unsaved {
+    Unsaved { why, again_at: Timestamp::now().plus(SAVE_AGAIN_AFTER) }
 }
 
 /// From 0 to 1. Not for secrets: it spreads retries of many machines.

@@ -5,6 +5,7 @@
 //! stops waiting cancels it.
 
 mod actor;
+mod pair;
 
 use std::sync::Arc;
 
@@ -91,7 +92,16 @@ enum Command {
     Get { min_life: Option<i64>, reply: oneshot::Sender<Result<HandOut, Refusal>> },
     Refused { token: Secret, reply: oneshot::Sender<()> },
     Status { check: bool, reply: oneshot::Sender<Status> },
-    Retire { reply: oneshot::Sender<Option<Record>> },
+    Retire { reply: oneshot::Sender<Option<Retired>> },
+}
+
+/// What a retired account held.
+#[derive(Debug, Clone)]
+pub struct Retired {
+    /// Its newest pair.
+    pub record: Record,
+    /// The store does not have it: why.
+    pub unsaved: Option<StoreError>,
 }
 
 /// A handle on a running account.
@@ -107,9 +117,18 @@ pub struct Account {
 impl Account {
     /// Runs the account whose pair is in the store.
     pub fn run(profile: Arc<Profile>, vault: Vault, places: Places) -> Self {
+        Self::run_with(profile, vault, places, None)
+    }
+
+    /// Runs a retired account again, with what it held.
+    pub fn revive(&self, places: Places, held: Option<Retired>) -> Self {
+        Self::run_with(self.profile.clone(), self.vault.clone(), places, held)
+    }
+
+    fn run_with(profile: Arc<Profile>, vault: Vault, places: Places, held: Option<Retired>) -> Self {
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let server = Arc::new(Server { profile: profile.clone(), gitlab: OnceCell::new() });
-        tokio::spawn(Actor::new(server, vault.clone(), places).run(inbox));
+        tokio::spawn(Actor::new(server, vault.clone(), places, held).run(inbox));
         Self { profile, vault, commands }
     }
 
@@ -131,7 +150,7 @@ impl Account {
 
     /// Ends the account's task after the work that runs is done and saved, and takes its pair.
     /// Nothing is forgotten or revoked.
-    pub async fn retire(&self) -> Option<Record> {
+    pub async fn retire(&self) -> Option<Retired> {
         self.ask(|reply| Command::Retire { reply }).await.flatten()
     }
 
@@ -162,7 +181,7 @@ impl Server {
 
 async fn connect(profile: &Profile, record: &Record) -> GitLab {
     let network = match config::read(&profile.instance).await {
-        Ok(found) => found.network,
+        Ok(found) => found.network.or(&profile.network),
         Err(why) => {
             tracing::warn!(account = %profile.who(), %why, "git config is unreadable; using what link saw");
             profile.network.clone()

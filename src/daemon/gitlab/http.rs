@@ -30,8 +30,19 @@ const MAX_BODY: usize = 64 * 1024;
 pub struct Network {
     /// `http.sslCAInfo`: trusted instead of the system's certificates, as git does.
     pub ca_file: Option<PathBuf>,
-    /// `http.proxy`; without it the environment's proxy variables count.
+    /// `http.proxy`; empty: none. Without it the environment's proxy variables count.
     pub proxy: Option<String>,
+}
+
+impl Network {
+    /// What is said here and, where nothing is, what link saw: a daemon that systemd started may
+    /// not see the person's git config.
+    pub fn or(self, seen: &Self) -> Self {
+        Self {
+            ca_file: self.ca_file.or_else(|| seen.ca_file.clone()),
+            proxy: self.proxy.or_else(|| seen.proxy.clone()),
+        }
+    }
 }
 
 /// A client that is built when it is first needed: without any CA certificate it can't be built,
@@ -74,17 +85,24 @@ impl Http {
             }
             builder = builder.tls_certs_only(certificates);
         }
-        if let Some(proxy) = &self.network.proxy {
-            let unusable = |_| Trouble::transient("http.proxy is not the address of a proxy");
-            builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(unusable)?);
-        }
+        builder = match self.network.proxy.as_deref() {
+            None => builder,
+            Some("") => builder.no_proxy(),
+            Some(proxy) => {
+                let unusable = |_| Trouble::transient("http.proxy is not the address of a proxy");
+                builder.proxy(reqwest::Proxy::all(proxy).map_err(unusable)?)
+            }
+        };
         builder.build().map_err(|why| Trouble::transient(chain(&why)))
     }
 
     /// Sends a request. Statuses that say nothing about it become [`Trouble::Transient`] here.
     pub(super) async fn send(&self, request: reqwest::Request) -> Result<HttpResponse, Trouble> {
         let place = format!("{} {}", request.method(), request.url().path());
-        let failed = |why: reqwest::Error| Trouble::transient(chain(&why.without_url()));
+        let failed = |why: reqwest::Error| {
+            let lost = !why.is_connect() && !why.is_builder();
+            Trouble::Transient { why: chain(&why.without_url()), retry_after: None, lost }
+        };
         let mut answer = self.client()?.execute(request).await.map_err(failed)?;
         let status = answer.status();
         tracing::debug!(%place, status = status.as_u16(), "answered");
@@ -147,7 +165,7 @@ fn says_nothing(status: StatusCode, headers: &HeaderMap) -> Option<Trouble> {
         let _ = write!(why, ", a redirect to {}", printable(to, 200));
     }
     let retry_after = headers.get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.trim().parse().ok());
-    Some(Trouble::Transient { why, retry_after })
+    Some(Trouble::Transient { why, retry_after, lost: false })
 }
 
 /// An error with its causes: what is wrong with a certificate is only said in the last one.

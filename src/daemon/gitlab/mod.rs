@@ -28,6 +28,8 @@ pub enum Trouble {
         why: String,
         /// Seconds after which the server wants to be asked again.
         retry_after: Option<i64>,
+        /// The request may have been processed, and its answer was lost.
+        lost: bool,
     },
     /// The server said no.
     #[error("{why}")]
@@ -41,7 +43,7 @@ pub enum Trouble {
 
 impl Trouble {
     fn transient(why: impl Into<String>) -> Self {
-        Trouble::Transient { why: why.into(), retry_after: None }
+        Trouble::Transient { why: why.into(), retry_after: None, lost: false }
     }
 }
 
@@ -53,6 +55,23 @@ pub struct Endpoints {
     pub authorize: Option<String>,
     /// Where codes and refresh tokens are spent.
     pub token: Option<String>,
+}
+
+impl Endpoints {
+    /// One that would send secrets over a network without TLS.
+    pub fn in_clear_text(&self) -> Option<&str> {
+        let secret_over_network = |url: &&String| {
+            let Ok(url) = url::Url::parse(url) else { return false };
+            let is_loopback = match url.host() {
+                Some(url::Host::Ipv4(address)) => address.is_loopback(),
+                Some(url::Host::Ipv6(address)) => address.is_loopback(),
+                Some(url::Host::Domain(name)) => name == "localhost",
+                None => false,
+            };
+            url.scheme() != "https" && !is_loopback
+        };
+        [&self.authorize, &self.token].into_iter().flatten().find(secret_over_network).map(String::as_str)
+    }
 }
 
 /// One GitLab, and the application registered there for us.

@@ -1,11 +1,17 @@
 //! The few pieces of GitLab's REST interface that linking needs.
 
+use std::time::Duration;
+
 use oauth2::HttpResponse;
 use serde::Deserialize;
 
 use super::{GitLab, Trouble};
 use crate::credential::printable;
 use crate::daemon::secret::Secret;
+
+/// For a second or two a replica of the server's database may not know what was just issued or
+/// revoked (gitlab!257390).
+const REPLICA_LAG: Duration = Duration::from_secs(2);
 
 /// Whose token it is.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -54,7 +60,13 @@ impl GitLab {
     /// Who the token acts as. Where its scopes don't allow to ask (repository scopes alone), the
     /// number is all that can be known, and the name is made of it.
     pub async fn current_user(&self, token: &Secret) -> Result<User, Trouble> {
-        let answer = self.http.send(self.http.get(&self.instance.page("/api/v4/user"), Some(token.expose()))?).await?;
+        let url = self.instance.page("/api/v4/user");
+        let ask = || async { self.http.send(self.http.get(&url, Some(token.expose()))?).await };
+        let mut answer = ask().await?;
+        if answer.status() == 401 {
+            tokio::time::sleep(REPLICA_LAG).await;
+            answer = ask().await?;
+        }
         match answer.status().as_u16() {
             200 => {
                 let user: User = serde_json::from_slice(answer.body())
@@ -76,6 +88,21 @@ impl GitLab {
                 why: format!("the server answered {status} to the question whose token it issued"),
             }),
         }
+    }
+
+    /// Revokes a pair and makes sure that it is dead: GitLab answers 200 also where nothing
+    /// happened.
+    pub async fn revoke_and_check(&self, revocable: &Secret, access_token: &Secret) -> Result<(), Trouble> {
+        self.revoke(revocable).await?;
+        if self.token_info(access_token).await? == Liveness::Dead {
+            return Ok(());
+        }
+        tokio::time::sleep(REPLICA_LAG).await;
+        if self.token_info(access_token).await? == Liveness::Dead {
+            return Ok(());
+        }
+        let why = "the server says that it revoked them, but they still work".into();
+        Err(Trouble::Refused { error: "still_alive".into(), why })
     }
 
     /// Whether a token lives. GitLab does not count this among failed logins, whatever comes of

@@ -28,8 +28,9 @@ use crate::protocol::{Code, Failure};
 /// A browser sends its few headers at once.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 
-/// Exchanging the code takes up to 30 s; the browser shows its page after that.
-const PAGE_WITHIN: Duration = Duration::from_secs(60);
+/// A browser waits about five minutes for a page. The link itself (the code's exchange, who it
+/// is, the keyring's prompt) ends in three at the worst.
+const PAGE_WITHIN: Duration = Duration::from_secs(240);
 
 /// The browser gets its page after the link is done; on loopback that takes milliseconds.
 const LAST_PAGE_WITHIN: Duration = Duration::from_secs(5);
@@ -170,7 +171,7 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
     let _ = shared.returns.send(Return { outcome, page: sender }).await;
     match tokio::time::timeout(PAGE_WITHIN, ready).await {
         Ok(Ok(page)) => Ok(respond(StatusCode::OK, page)),
-        _ => Ok(respond(StatusCode::GATEWAY_TIMEOUT, page::failed("Not linked", "The terminal tells why."))),
+        _ => Ok(respond(StatusCode::GATEWAY_TIMEOUT, page::failed("Not finished", "The terminal tells how it ends."))),
     }
 }
 

@@ -9,6 +9,8 @@ mod request;
 
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
+
 use super::accounts::Accounts;
 use super::clock::Timestamp;
 use super::gitlab::{Authorization, GitLab, Trouble, User};
@@ -76,16 +78,18 @@ impl Begun {
                 return Err(Failure::new(Code::Relink, text));
             }
         };
-        let rest = tokio::spawn(async move {
-            let Begun { accounts, plan, gitlab, authorization, loopback: _listening } = self;
+        let (sender, done) = oneshot::channel();
+        let Begun { accounts, plan, gitlab, authorization, loopback } = self;
+        accounts.clone().run_errand(async move {
+            let _listening = loopback;
             let done = complete(&accounts, plan, gitlab, authorization, &code).await;
             let _ = page.send(match &done {
                 Ok(profile) => page::linked(&profile.instance.to_string(), &profile.username),
                 Err(failure) => page::failed("Not linked", &failure.message),
             });
-            done
+            let _ = sender.send(done); // the person may have given up
         });
-        let profile = rest.await.map_err(|_| Failure::new(Code::Failed, "the link broke off; see daemon.log"))??;
+        let profile = done.await.map_err(|_| Failure::new(Code::Failed, "the link broke off; see daemon.log"))??;
         Ok(Attributes::new()
             .with("host", profile.instance.to_string())
             .with("username", &profile.username)

@@ -67,9 +67,14 @@ impl Plan {
             )));
         }
         let config = config::read(&instance).await.map_err(|why| usage(why.to_string()))?;
+        if let Some(url) = config.endpoints.in_clear_text().filter(|_| !asked.flag("allow_http")) {
+            return Err(usage(format!("{url} in git config has no TLS; use https, or add --allow-http")));
+        }
         let text = |name: &str| asked.text(name).filter(|value| !value.is_empty()).map(str::to_owned);
-        let before = accounts.list(Some(&instance), None).into_iter().next().map(|account| account.profile);
-        let scopes = text("scopes").or(config.scopes).unwrap_or_else(|| SCOPES.into());
+        let before = accounts.list(Some(&instance), asked.text("account")).into_iter().next();
+        let before = before.map(|account| account.profile);
+        let scopes_before = before.as_ref().map(|profile| profile.scopes.join(" "));
+        let scopes = text("scopes").or(config.scopes).or(scopes_before).unwrap_or_else(|| SCOPES.into());
         let known_id = before.as_ref().map(|profile| profile.client_id.clone());
         let Some(client_id) = text("client_id").or(config.client_id).or(known_id) else {
             return Err(Refused(unregistered(&instance, &scopes, config.redirect_uri.as_deref())));
@@ -81,7 +86,8 @@ impl Plan {
         let min_life = min_life.ok_or_else(|| usage("the minimum life is a number of seconds".into()))?;
         let timeout = asked.text("timeout").map_or(Ok(TIMEOUT), str::parse);
         let timeout = timeout.map_err(|_| usage("the timeout is a number of seconds".into()))?;
-        let (vault, store_place) = store(text("store").or(config.store), accounts).await?;
+        let store_before = before.as_ref().map(|profile| profile.store.word().to_owned());
+        let (vault, store_place) = store(text("store").or(config.store).or(store_before), accounts).await?;
         Ok(Self {
             instance,
             client_id,

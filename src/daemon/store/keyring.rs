@@ -38,7 +38,7 @@ impl Keyring {
         prompt: Prompt,
         call: impl Fn(&Entry) -> Result<T, Error>,
     ) -> Result<Option<T>, StoreError> {
-        if prompt == Prompt::Forbidden && platform::is_locked() {
+        if prompt == Prompt::Forbidden && platform::is_locked(id) {
             return Err(StoreError::Locked);
         }
         let was_open = self.open.is_some();
@@ -52,7 +52,7 @@ impl Keyring {
             Error::NoEntry => Ok(None),
             Error::BadEncoding(_) | Error::BadDataFormat(..) | Error::BadStoreFormat(_) => Err(StoreError::Corrupt),
             Error::Ambiguous(_) => Err(StoreError::Unavailable(format!("it has several entries named {id}"))),
-            Error::NoStorageAccess(_) if platform::is_locked() => Err(StoreError::Locked),
+            Error::NoStorageAccess(_) if platform::is_locked(id) => Err(StoreError::Locked),
             Error::NoStorageAccess(why) | Error::PlatformFailure(why) => Err(StoreError::Unavailable(why.to_string())),
             Error::NotSupportedByStore(why) => Err(StoreError::Unavailable(why)),
             _ => Err(StoreError::Unavailable("it refused an entry of ours".into())),
@@ -107,11 +107,18 @@ mod platform {
         Ok(zbus_secret_service_keyring_store::Store::new()?)
     }
 
-    /// Whether a call would open the keyring's password prompt. False if that can't be told:
-    /// then the call itself says what is wrong.
-    pub(super) fn is_locked() -> bool {
-        let service = SecretService::connect(EncryptionType::Plain);
-        service.is_ok_and(|service| service.get_default_collection().is_ok_and(|it| it.is_locked().unwrap_or(false)))
+    /// Whether a call would open the keyring's password prompt: where our entry is, or where a new
+    /// one would go. False if that can't be told: then the call itself says what is wrong.
+    pub(super) fn is_locked(id: &str) -> bool {
+        let Ok(service) = SecretService::connect(EncryptionType::Plain) else { return false };
+        let Ok(found) = service.search_items(HashMap::from([("service", NAME), ("username", id)])) else {
+            return false;
+        };
+        match (found.locked.is_empty(), found.unlocked.is_empty()) {
+            (false, _) => true,
+            (true, false) => false,
+            (true, true) => service.get_default_collection().is_ok_and(|it| it.is_locked().unwrap_or(false)),
+        }
     }
 }
 
@@ -126,7 +133,7 @@ mod platform {
     }
 
     /// The login keychain is open while its person is logged in; else the call says so.
-    pub(super) fn is_locked() -> bool {
+    pub(super) fn is_locked(_id: &str) -> bool {
         false
     }
 }
@@ -143,7 +150,7 @@ mod platform {
     }
 
     /// The Credential Manager is open while its person is logged in.
-    pub(super) fn is_locked() -> bool {
+    pub(super) fn is_locked(_id: &str) -> bool {
         false
     }
 }

@@ -65,6 +65,12 @@ impl Record {
         }
     }
 
+    /// The token whose revocation kills the pair. With an expired access token GitLab would
+    /// answer 200 and do nothing.
+    pub fn revocable_token(&self) -> &Secret {
+        self.refresh_token.as_ref().unwrap_or(&self.access_token)
+    }
+
     /// The same pair, about to be renewed.
     pub fn marked(self, now: Timestamp) -> Self {
         Self { refreshing_since: Some(now), ..self }
@@ -126,6 +132,9 @@ pub enum StoreError {
     /// It does not answer; perhaps it waits for a person.
     #[error("it did not answer within {0} s")]
     Silent(u64),
+    /// There is no entry for the account.
+    #[error("they are no longer there")]
+    Gone,
     /// There is none here, or it failed.
     #[error("{0}")]
     Unavailable(String),
@@ -135,6 +144,13 @@ pub enum StoreError {
     /// A newer version of this program wrote it; it is left as it is.
     #[error("a newer version of git-credential-gitlab wrote what is stored there; it was left as it is")]
     Newer,
+}
+
+impl StoreError {
+    /// Whether only linking again helps.
+    pub fn needs_link(&self) -> bool {
+        matches!(self, StoreError::Gone | StoreError::Corrupt)
+    }
 }
 
 /// Whether the store may ask the person at the screen for something.
@@ -217,6 +233,21 @@ impl Vault {
         self.call(prompt, move |store, prompt| store.save(&id, &bytes, prompt)).await
     }
 
+    /// Makes a save that failed undone: one that only took too long may still be carried out, and
+    /// this comes right behind it. Nobody waits for it.
+    pub fn take_back_save(&self, id: &str, before: Option<Record>) {
+        let id = id.to_owned();
+        let _ = self.jobs.send(Box::new(move |store| {
+            let undone = match before.map(|record| serde_json::to_vec(&record).expect("a record is plain data")) {
+                Some(bytes) => store.save(&id, &bytes, Prompt::Forbidden),
+                None => store.delete(&id, Prompt::Forbidden),
+            };
+            if let Err(why) = undone {
+                tracing::warn!(%why, "a save that failed could not be undone either");
+            }
+        }));
+    }
+
     /// Forgets what is stored under a name.
     pub async fn delete(&self, id: &str) -> Result<(), StoreError> {
         let id = id.to_owned();
@@ -225,11 +256,12 @@ impl Vault {
 
     /// Tries whether the store works here, by writing, reading and deleting an entry.
     pub async fn probe(&self) -> Result<(), StoreError> {
-        const PROBE: &str = "probe";
-        self.call(Prompt::Allowed, |store, prompt| {
-            store.save(PROBE, b"probe", prompt)?;
-            let read = store.load(PROBE, prompt)?;
-            store.delete(PROBE, prompt)?;
+        // Another daemon may be trying the same store at the same moment.
+        let name = format!("probe-{}", std::process::id());
+        self.call(Prompt::Allowed, move |store, prompt| {
+            store.save(&name, b"probe", prompt)?;
+            let read = store.load(&name, prompt)?;
+            store.delete(&name, prompt)?;
             match read.as_deref() {
                 Some(b"probe") => Ok(()),
                 _ => Err(StoreError::Unavailable("it does not keep what is stored in it".into())),

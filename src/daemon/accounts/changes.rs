@@ -1,0 +1,142 @@
+//! Linking and unlinking: how an account comes and goes.
+//!
+//! Both take the account's task to its end first, so that nobody spends or saves a pair under
+//! their hands, and both bring it back with what it held if they fail.
+
+use std::sync::Arc;
+
+use super::Accounts;
+use crate::daemon::account::{Account, Retired};
+use crate::daemon::clock::Timestamp;
+use crate::daemon::gitlab::Trouble;
+use crate::daemon::profile::{Linked, Profile};
+use crate::daemon::store::{Prompt, Record, StoreError, StoreKind, Vault};
+use crate::protocol::{Code, Failure};
+
+impl Accounts {
+    /// Takes a new pair: saved first, then used. An account that was linked before gives its
+    /// place, and its old pair is revoked.
+    pub async fn link(&self, linked: Linked, record: Record) -> Result<Arc<Profile>, StoreError> {
+        let _one_at_a_time = self.changing.lock().await;
+        let mut profile = Profile::new(linked, Timestamp::now());
+        let id = profile.id();
+        let vault = self.vault(profile.store);
+        let old = self.known().accounts.iter().find(|account| account.profile.id() == id).cloned();
+        if let Some(old) = &old {
+            profile.follow(&old.profile);
+        }
+        let profile = Arc::new(profile);
+        let held = match &old {
+            Some(old) => old.retire().await,
+            None => None,
+        };
+        if let Err(why) = self.save(&profile, &vault, &record).await {
+            let same_place = old.as_ref().is_some_and(|old| old.vault.kind() == vault.kind());
+            let before = held.as_ref().filter(|_| same_place).map(|held| held.record.clone());
+            vault.take_back_save(&id, before);
+            if let Some(old) = old {
+                self.put(old.revive(self.places.clone(), held));
+            }
+            return Err(why);
+        }
+        self.put(Account::run(profile.clone(), vault.clone(), self.places.clone()));
+        if let Some(old) = old {
+            self.run_errand(async move {
+                if old.vault.kind() != vault.kind()
+                    && let Err(why) = old.vault.delete(&id).await
+                {
+                    tracing::warn!(account = %old.profile.who(), %why, "the replaced pair was not deleted");
+                }
+                let Some(Retired { record, .. }) = held else { return };
+                if let Err(why) = old.gitlab(&record).await.revoke(record.revocable_token()).await {
+                    tracing::warn!(account = %old.profile.who(), %why, "the replaced pair was not revoked");
+                }
+            });
+        }
+        Ok(profile)
+    }
+
+    async fn save(&self, profile: &Profile, vault: &Vault, record: &Record) -> Result<(), StoreError> {
+        let unwritable = |why: std::io::Error| StoreError::Unavailable(format!("the state directory: {why}"));
+        let _lease = self.places.lease(&profile.id()).await.map_err(unwritable)?;
+        vault.save(&profile.id(), record, Prompt::Allowed).await?;
+        if vault.kind() == StoreKind::Memory {
+            return Ok(()); // a profile on disk would outlive its tokens
+        }
+        profile.save(&self.places.accounts()).map_err(unwritable)
+    }
+
+    /// Forgets an account: revokes its pair at the server and looks whether it is dead, then
+    /// wipes it here. With `local` the server is not asked. On failure nothing is forgotten.
+    pub async fn unlink(&self, account: &Account, local: bool) -> Result<(), Failure> {
+        let _one_at_a_time = self.changing.lock().await;
+        let held = account.retire().await;
+        let done = self.revoke_and_wipe(account, held.as_ref(), local).await;
+        match done {
+            Ok(()) => self.remove(&account.profile.id()),
+            Err(_) => self.put(account.revive(self.places.clone(), held)),
+        }
+        done
+    }
+
+    async fn revoke_and_wipe(&self, account: &Account, held: Option<&Retired>, local: bool) -> Result<(), Failure> {
+        let profile = &account.profile;
+        let (who, id) = (profile.who(), profile.id());
+        let store_failed = |why: String| {
+            let place = account.vault.place();
+            Failure::new(Code::Store, format!("{who} is still linked: its tokens are in {place}, but {why}"))
+        };
+        let lease = self.places.lease(&id).await.map_err(|why| store_failed(why.to_string()))?;
+        if !local && let Some(record) = newest(account, held).await.map_err(|why| store_failed(why.to_string()))? {
+            let gitlab = account.gitlab(&record).await;
+            let revoked = gitlab.revoke_and_check(record.revocable_token(), &record.access_token).await;
+            revoked.map_err(|trouble| self.still_linked(profile, &trouble))?;
+        }
+        account.vault.delete(&id).await.map_err(|why| store_failed(why.to_string()))?;
+        profile.remove(&self.places.accounts()).map_err(|why| store_failed(why.to_string()))?;
+        self.places.forget_lease(lease, &id);
+        tracing::info!(account = %who, local, "unlinked");
+        Ok(())
+    }
+
+    fn still_linked(&self, profile: &Profile, trouble: &Trouble) -> Failure {
+        let code = match trouble {
+            Trouble::Transient { .. } => Code::Unreachable,
+            Trouble::Refused { .. } => Code::Refused,
+        };
+        let account = match self.list(Some(&profile.instance), None).len() {
+            0 | 1 => String::new(),
+            _ => format!(" --account {}", profile.username),
+        };
+        let text = format!(
+            "{} is still linked, because its tokens could not be revoked: {trouble}; try again, \
+             or forget them on this machine alone: git credential-gitlab unlink {}{account} --local",
+            profile.who(),
+            profile.instance.short(),
+        );
+        Failure::new(code, text)
+    }
+
+    fn put(&self, account: Account) {
+        // Not brought up to date: that would run the account from its new file a second time.
+        let mut known = self.known.lock().expect("nobody panics while holding it");
+        known.accounts.retain(|other| other.profile.id() != account.profile.id());
+        known.accounts.push(account);
+        known.accounts.sort_by_key(|account| account.profile.first_linked_at);
+    }
+
+    fn remove(&self, id: &str) {
+        let mut known = self.known.lock().expect("nobody panics while holding it");
+        known.accounts.retain(|account| account.profile.id() != id);
+    }
+}
+
+/// The pair to revoke: what the store has, because another daemon may have renewed it, unless the
+/// account held a newer one that could not be saved.
+async fn newest(account: &Account, held: Option<&Retired>) -> Result<Option<Record>, StoreError> {
+    if let Some(held) = held.filter(|held| held.unsaved.is_some()) {
+        return Ok(Some(held.record.clone()));
+    }
+    let stored = account.vault.load(&account.profile.id()).await?;
+    Ok(stored.or(held.map(|held| held.record.clone())))
+}

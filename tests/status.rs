@@ -1,0 +1,61 @@
+//! `status` tells the truth, also as the first command of the day.
+
+use std::fs;
+
+use gitlab_stand_in::Endpoint;
+
+use crate::support::Sandbox;
+
+#[test]
+fn the_first_status_of_a_daemon_knows_as_much_as_the_last() {
+    let sandbox = Sandbox::linked();
+    let before = sandbox.account();
+    sandbox.verb(["daemon", "stop"]).succeeded();
+    let after = sandbox.account();
+    assert!(before["expires_at"].is_string());
+    assert_eq!(after, before);
+}
+
+#[test]
+fn the_first_status_of_a_daemon_sees_that_the_tokens_are_gone() {
+    let sandbox = Sandbox::linked();
+    let [tokens] = &sandbox.state_files(".tokens")[..] else { panic!("one account") };
+    let kept = fs::read(tokens).expect("readable");
+    sandbox.verb(["daemon", "stop"]).succeeded();
+    fs::remove_file(tokens).expect("removed");
+    let told = sandbox.verb(["status"]).ended_with(4);
+    assert!(told.stdout.contains("git credential-gitlab link"), "{told:?}");
+    let refused = sandbox.get().succeeded();
+    assert!(refused.stdout == "quit=1\n" && refused.stderr.contains("git credential-gitlab link"), "{refused:?}");
+    // They come back (a keyring that was closed for a moment), and all is well.
+    fs::write(tokens, kept).expect("written");
+    assert!(sandbox.get().attribute("password").is_some());
+    sandbox.verb(["status"]).succeeded();
+}
+
+#[test]
+fn a_check_asks_the_server_also_as_the_first_command() {
+    let sandbox = Sandbox::linked();
+    sandbox.verb(["daemon", "stop"]).succeeded();
+    let before = sandbox.gitlab.count(Endpoint::TokenInfo);
+    sandbox.verb(["status", "--check"]).succeeded();
+    assert_eq!(sandbox.gitlab.count(Endpoint::TokenInfo), before + 1);
+}
+
+#[test]
+fn a_check_renews_what_it_finds_dead() {
+    let sandbox = Sandbox::linked();
+    let dead = sandbox.token();
+    sandbox.gitlab.expire_access_tokens("alice");
+    sandbox.verb(["status", "--check"]).succeeded();
+    assert_ne!(sandbox.token(), dead);
+    assert_eq!(sandbox.account()["renewals"], 1);
+}
+
+#[test]
+fn a_check_says_that_a_revoked_login_does_not_work() {
+    let sandbox = Sandbox::linked();
+    sandbox.gitlab.revoke_tokens("alice");
+    let told = sandbox.verb(["status", "--check"]).ended_with(5);
+    assert!(told.stdout.contains("invalid_grant"), "{told:?}");
+}
