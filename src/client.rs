@@ -224,6 +224,21 @@ fn belongs_to_daemon(name: &str) -> bool {
     ours || KEPT.contains(&name) || !["GIT_", "LD_", "DYLD_"].iter().any(|prefix| name.starts_with(prefix))
 }
 
+/// Becomes another program; returns only if that failed.
+#[cfg(unix)]
+pub fn become_program(command: &mut Command) -> io::Error {
+    std::os::unix::process::CommandExt::exec(command)
+}
+
+/// Runs another program and ends with its exit code; returns only if it did not run.
+#[cfg(not(unix))]
+pub fn become_program(command: &mut Command) -> io::Error {
+    match command.status() {
+        Ok(status) => std::process::exit(status.code().unwrap_or(1)),
+        Err(why) => why,
+    }
+}
+
 /// A program of ours: beside this one (links resolved), in `../libexec/git-credential-gitlab`,
 /// or on PATH.
 pub fn sibling(name: &str) -> Option<PathBuf> {

@@ -16,16 +16,7 @@ fn many_first_commands_start_one_daemon() {
     let sandbox = Sandbox::linked();
     let token = sandbox.token();
     sandbox.verb(["daemon", "stop"]).succeeded();
-    let asking: Vec<Started> = (0..40)
-        .map(|_| {
-            let mut command = sandbox.command(HELPER);
-            command.arg("get").stdin(Stdio::piped());
-            let mut started = Started::new(command);
-            let mut stdin = started.child.stdin.take().expect("a pipe");
-            std::io::Write::write_all(&mut stdin, sandbox.question().as_bytes()).expect("written");
-            started
-        })
-        .collect();
+    let asking: Vec<_> = (0..40).map(|_| sandbox.start_helper("get", &sandbox.question())).collect();
     for asking in asking {
         assert_eq!(asking.finish().succeeded().attribute("password").as_ref(), Some(&token));
     }
@@ -81,14 +72,8 @@ fn a_daemon_killed_before_the_server_began_a_renewal_loses_nothing() {
     let dead = sandbox.token();
     sandbox.gitlab.fault(Fault::once(Endpoint::Token, What::Silence));
     sandbox.erase(&dead);
-    let mut asking = sandbox.command(HELPER);
-    asking.arg("get").stdin(Stdio::piped());
-    let mut asking = Started::new(asking);
-    let mut stdin = asking.child.stdin.take().expect("a pipe");
-    std::io::Write::write_all(&mut stdin, sandbox.question().as_bytes()).expect("written");
-    drop(stdin);
-    let begun = |requests: &[gitlab_stand_in::Request]| requests.iter().any(|request| request.is_refresh());
-    assert!(sandbox.gitlab.wait_until(crate::support::PATIENCE, begun));
+    let asking = sandbox.start_helper("get", &sandbox.question());
+    sandbox.wait_for_renewal_to_begin();
     sandbox.kill_daemon();
     // The waiting command asks the next daemon by itself, and that one renews.
     let answer = asking.finish().succeeded().token();

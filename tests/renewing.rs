@@ -1,6 +1,7 @@
 //! Tokens renew themselves: once each, in time, and never at the cost of the link.
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gitlab_stand_in::{Endpoint, Fault, What, When};
@@ -20,17 +21,20 @@ fn age_token(sandbox: &Sandbox, age: i64, left: i64) {
     fs::write(file, record.to_string()).expect("written");
 }
 
-/// Starts helpers that all ask at once, before any of them is answered.
-fn ask_at_once(sandbox: &Sandbox, count: usize) -> Vec<Started> {
-    let asking = (0..count).map(|_| {
-        let mut command = sandbox.command(HELPER);
-        command.arg("get").stdin(std::process::Stdio::piped());
-        let mut started = Started::new(command);
-        let mut stdin = started.child.stdin.take().expect("a pipe");
-        std::io::Write::write_all(&mut stdin, sandbox.question().as_bytes()).expect("written");
-        started
-    });
-    asking.collect()
+/// A sandbox whose daemon has renewed the pair and can't save it: what is in the way, and the new
+/// token.
+fn unsaved() -> (Sandbox, PathBuf, String) {
+    let sandbox = Sandbox::linked();
+    age_token(&sandbox, 7200, 0);
+    let [tokens] = &sandbox.state_files(".tokens")[..] else { panic!("one account") };
+    let in_the_way = tokens.with_extension("tokens.new");
+    sandbox.gitlab.fault(Fault::once_after(Endpoint::Token, What::Delay(Duration::from_secs(2))));
+    let asking = sandbox.start_helper("get", &sandbox.question());
+    sandbox.wait_for_renewal_to_begin();
+    // The mark is written, the answer is on its way, and from now on nothing can be written.
+    fs::create_dir_all(in_the_way.join("x")).expect("a directory");
+    let token = asking.finish().token();
+    (sandbox, in_the_way, token)
 }
 
 /// How often the server was asked about a token. (Before linking it is asked without one.)
@@ -45,8 +49,8 @@ fn fifty_gets_with_an_expired_token_cause_one_token_request() {
     let old = sandbox.token();
     age_token(&sandbox, 7200, 0);
     sandbox.gitlab.expire_access_tokens("alice");
-    let tokens: Vec<_> =
-        ask_at_once(&sandbox, 50).into_iter().map(|asking| asking.finish().succeeded().token()).collect();
+    let asking: Vec<_> = (0..50).map(|_| sandbox.start_helper("get", &sandbox.question())).collect();
+    let tokens: Vec<_> = asking.into_iter().map(|asking| asking.finish().succeeded().token()).collect();
     assert!(tokens.iter().all(|token| *token == tokens[0] && *token != old));
     assert_eq!(sandbox.gitlab.token_requests(), 1);
     assert_eq!(sandbox.account()["renewals"], 1);
@@ -160,17 +164,8 @@ fn hundreds_of_erases_in_a_row_cause_a_handful_of_requests() {
     let token = sandbox.token();
     let before = sandbox.gitlab.requests().len();
     for _ in 0..60 {
-        let erasing: Vec<_> = (0..5)
-            .map(|_| {
-                let mut command = sandbox.command(HELPER);
-                command.arg("erase").stdin(std::process::Stdio::piped());
-                let mut started = Started::new(command);
-                let input = format!("{}password={token}\n", sandbox.question());
-                std::io::Write::write_all(&mut started.child.stdin.take().expect("a pipe"), input.as_bytes())
-                    .expect("written");
-                started
-            })
-            .collect();
+        let refused = format!("{}password={token}\n", sandbox.question());
+        let erasing: Vec<_> = (0..5).map(|_| sandbox.start_helper("erase", &refused)).collect();
         erasing.into_iter().for_each(|erase| drop(erase.finish().succeeded()));
     }
     let caused = sandbox.gitlab.requests().len() - before;
@@ -283,21 +278,11 @@ fn a_full_or_read_only_store_does_not_cost_the_refresh_token() {
 
 #[test]
 fn a_pair_that_can_not_be_saved_is_served_and_saved_later() {
-    let sandbox = Sandbox::linked();
-    age_token(&sandbox, 7200, 0);
-    let [tokens] = &sandbox.state_files(".tokens")[..] else { panic!("one account") };
-    let blocked = tokens.with_extension("tokens.new");
-    sandbox.gitlab.fault(Fault::once_after(Endpoint::Token, What::Delay(Duration::from_secs(2))));
-    let asking = ask_at_once(&sandbox, 1).pop().expect("one");
-    let begun = |requests: &[gitlab_stand_in::Request]| requests.iter().any(|request| request.is_refresh());
-    assert!(sandbox.gitlab.wait_until(PATIENCE, begun));
-    // The mark is written, the answer is on its way, and now nothing can be written any more.
-    fs::create_dir_all(blocked.join("x")).expect("a directory");
-    let token = asking.finish().token();
+    let (sandbox, in_the_way, token) = unsaved();
     let account = sandbox.account();
     assert_eq!(account["state"], "unsaved", "{account}");
     assert_eq!(sandbox.token(), token);
-    fs::remove_dir_all(&blocked).expect("removed");
+    fs::remove_dir_all(&in_the_way).expect("removed");
     // The daemon's end is one more chance to save it.
     sandbox.verb(["daemon", "stop"]).succeeded();
     assert_eq!(sandbox.token(), token);
@@ -307,21 +292,12 @@ fn a_pair_that_can_not_be_saved_is_served_and_saved_later() {
 
 #[test]
 fn a_pair_that_could_not_be_saved_is_the_one_that_unlink_revokes() {
-    let sandbox = Sandbox::linked();
-    age_token(&sandbox, 7200, 0);
-    let [tokens] = &sandbox.state_files(".tokens")[..] else { panic!("one account") };
-    let blocked = tokens.with_extension("tokens.new");
-    sandbox.gitlab.fault(Fault::once_after(Endpoint::Token, What::Delay(Duration::from_secs(2))));
-    let asking = ask_at_once(&sandbox, 1).pop().expect("one");
-    let begun = |requests: &[gitlab_stand_in::Request]| requests.iter().any(|request| request.is_refresh());
-    assert!(sandbox.gitlab.wait_until(PATIENCE, begun));
-    fs::create_dir_all(blocked.join("x")).expect("a directory");
-    asking.finish().token();
+    let (sandbox, in_the_way, _) = unsaved();
     assert_eq!(sandbox.gitlab.live_pairs("alice"), 1);
     // It can't be forgotten while the disk is so, but what GitLab has is revoked all the same.
     sandbox.verb(["unlink"]);
     assert_eq!(sandbox.gitlab.live_pairs("alice"), 0);
-    fs::remove_dir_all(&blocked).expect("removed");
+    fs::remove_dir_all(&in_the_way).expect("removed");
     sandbox.verb(["unlink", "--local"]).succeeded();
 }
 

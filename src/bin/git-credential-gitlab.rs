@@ -7,7 +7,7 @@ use std::env;
 use std::io;
 use std::process::{Command, ExitCode};
 
-use git_credential_gitlab::client::sibling;
+use git_credential_gitlab::client::{become_program, sibling};
 use git_credential_gitlab::helper::{self, Verb};
 
 /// The program with the people's verbs.
@@ -32,22 +32,7 @@ fn people() -> ExitCode {
     };
     let mut command = Command::new(&program);
     command.args(env::args_os().skip(1));
-    let why = run(&mut command);
+    let why = become_program(&mut command);
     eprintln!("git-credential-gitlab: {}: {why}", program.display());
     ExitCode::FAILURE
-}
-
-/// Becomes the program; returns only if that failed.
-#[cfg(unix)]
-fn run(command: &mut Command) -> io::Error {
-    std::os::unix::process::CommandExt::exec(command)
-}
-
-/// Runs the program and ends with its exit code; returns only if it did not run.
-#[cfg(not(unix))]
-fn run(command: &mut Command) -> io::Error {
-    match command.status() {
-        Ok(status) => std::process::exit(status.code().unwrap_or(1)),
-        Err(why) => why,
-    }
 }

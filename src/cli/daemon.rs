@@ -1,7 +1,6 @@
 //! `daemon run|start|stop|restart|status`. Nobody needs these in daily life: whoever asks for
 //! a token starts the daemon.
 
-use std::io;
 use std::process::Command;
 use std::time::Duration;
 
@@ -40,21 +39,8 @@ fn become_daemon(foreground: bool) -> Error {
     if foreground {
         command.arg("--foreground");
     }
-    let why = replace_this_process(&mut command);
+    let why = client::become_program(&mut command);
     Error::NotRun(format!("{} did not run: {why}", program.display()))
-}
-
-#[cfg(unix)]
-fn replace_this_process(command: &mut Command) -> io::Error {
-    std::os::unix::process::CommandExt::exec(command)
-}
-
-#[cfg(not(unix))]
-fn replace_this_process(command: &mut Command) -> io::Error {
-    match command.status() {
-        Ok(status) => std::process::exit(status.code().unwrap_or(1)),
-        Err(why) => why,
-    }
 }
 
 fn start(terminal: Terminal) -> Result<u8, Error> {

@@ -148,6 +148,22 @@ impl Sandbox {
         format!("protocol={protocol}\nhost={host}\n")
     }
 
+    /// Starts a helper with this verb and input; the test can do something else meanwhile.
+    pub fn start_helper(&self, verb: &str, input: &str) -> Started {
+        let mut command = self.command(HELPER);
+        command.arg(verb).stdin(Stdio::piped());
+        let mut started = Started::new(command);
+        let mut stdin = started.child.stdin.take().expect("a pipe");
+        std::io::Write::write_all(&mut stdin, input.as_bytes()).expect("written");
+        started
+    }
+
+    /// Waits until the server has been asked to renew.
+    pub fn wait_for_renewal_to_begin(&self) {
+        let begun = |requests: &[gitlab_stand_in::Request]| requests.iter().any(|request| request.is_refresh());
+        assert!(self.gitlab.wait_until(PATIENCE, begun), "{}", self.log());
+    }
+
     /// Asks the helper for a token.
     pub fn get(&self) -> Finished {
         self.helper("get", self.question())
