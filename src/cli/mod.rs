@@ -2,7 +2,7 @@
 //!
 //! No secret ever comes here: the daemon links and renews, git gets its tokens from the helper,
 //! and what a verb prints is names, addresses and times. Data goes to stdout, everything else to
-//! stderr, both through [`terminal`], which is why nothing else needs to distrust a text.
+//! stderr, both through `terminal`, which is why nothing else needs to distrust a text.
 //!
 //! ```text
 //! link, unlink, status, configure, daemon     the verbs
