@@ -11,6 +11,10 @@ use std::io::{self, Read, Write};
 /// The longest line git-credential(1) allows, in bytes, without the newline.
 pub const MAX_LINE: usize = 65_535;
 
+/// The most plain keys a message may have. git knows fifteen, and each is compared with all
+/// before it.
+const MAX_KEYS: usize = 256;
+
 /// Why a message was refused. None of the variants carries bytes of the message: they go to
 /// terminals, and the message may hold a secret or an escape sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,13 +192,14 @@ pub struct Parser {
     /// The current line is longer than [`MAX_LINE`]: it is dropped as a whole, never split.
     overlong: bool,
     seen: usize,
+    plain_keys: usize,
     limit: usize,
 }
 
 impl Parser {
     /// A parser for messages of at most `limit` bytes.
     pub fn new(limit: usize) -> Self {
-        Self { attributes: Attributes::new(), line: Vec::new(), overlong: false, seen: 0, limit }
+        Self { attributes: Attributes::new(), line: Vec::new(), overlong: false, seen: 0, plain_keys: 0, limit }
     }
 
     /// Takes the next bytes. `Some(n)`: an empty line ended the message after `n` of them; call
@@ -240,7 +245,7 @@ impl Parser {
 
     /// The message that [`feed`](Self::feed) found, and a fresh start.
     pub fn take(&mut self) -> Attributes {
-        self.seen = 0;
+        (self.seen, self.plain_keys) = (0, 0);
         std::mem::take(&mut self.attributes)
     }
 
@@ -265,8 +270,14 @@ impl Parser {
         }
         let value = line.split_off(equals + 1);
         line.truncate(equals);
-        if !line.ends_with(b"[]") && self.attributes.entries.iter().any(|(key, _)| *key == line) {
-            return Err(Malformed::RepeatedKey);
+        if !line.ends_with(b"[]") {
+            self.plain_keys += 1;
+            if self.plain_keys > MAX_KEYS {
+                return Err(Malformed::TooLarge);
+            }
+            if self.attributes.entries.iter().any(|(key, _)| *key == line) {
+                return Err(Malformed::RepeatedKey);
+            }
         }
         self.attributes.entries.push((line, value));
         Ok(false)
@@ -365,6 +376,14 @@ mod tests {
         assert!(matches!(Attributes::read(flood, LIMIT), Err(ReadError::Malformed(Malformed::TooLarge))));
         let lines = "a[]=b\n".repeat(400_000);
         assert_eq!(read(lines.as_bytes()), Err(Malformed::TooLarge));
+    }
+
+    #[test]
+    fn a_flood_of_keys_is_refused_at_once() {
+        let keys: String = (0..95_000).map(|number| format!("k{number}=v\n")).collect();
+        assert_eq!(read(keys.as_bytes()), Err(Malformed::TooLarge));
+        let lists = "wwwauth[]=x\n".repeat(20_000) + "host=h\n";
+        assert_eq!(read(lists.as_bytes()).expect("a message").text("host"), Some("h"));
     }
 
     #[test]

@@ -21,6 +21,9 @@ const GET_WITHIN: Duration = Duration::from_secs(10);
 /// The daemon takes an erase without asking anyone, so this is for one that hangs.
 const ERASE_WITHIN: Duration = Duration::from_secs(3);
 
+/// Seconds after which this process ends whatever it waits for, git included.
+const LAST_RESORT: u32 = 12;
+
 /// What of git's request the daemon needs to know.
 const GET_KEYS: [&str; 6] = ["protocol", "host", "path", "username", "capability[]", key::MIN_LIFE];
 
@@ -56,6 +59,7 @@ impl Verb {
 /// Runs one verb; the result is the exit code. git ignores it, but cargo and gitoxide drop an
 /// answer that comes with anything but 0.
 pub fn run(verb: Verb, stdin: impl Read, stdout: impl Write, stderr: impl Write) -> u8 {
+    client::end_after(LAST_RESORT);
     let ask = |request: &Attributes, start, within| client::ask(request, start, within);
     run_with(verb, stdin, stdout, stderr, ask)
 }

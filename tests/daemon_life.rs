@@ -307,3 +307,43 @@ fn an_account_that_another_daemon_linked_again_works_here_too() {
     run::signal(i32::try_from(daemon.child.id()).expect("a process id"), "TERM");
     daemon.finish();
 }
+
+#[test]
+fn a_daemon_whose_socket_was_taken_away_gives_its_place_to_one_that_can_be_reached() {
+    // Logging out removes the runtime directory; the daemon is in a session of its own.
+    for whole_directory in [false, true] {
+        let sandbox = Sandbox::new().with_runtime_directory();
+        sandbox.link();
+        let (token, pid, socket) = (sandbox.token(), sandbox.daemon_pid(), sandbox.socket());
+        match whole_directory {
+            true => fs::remove_dir_all(socket.parent().expect("a directory")).expect("removed"),
+            false => fs::remove_file(&socket).expect("removed"),
+        }
+        assert_eq!(sandbox.token(), token);
+        eventually("the old daemon has ended", || !run::is_alive(pid));
+        assert_ne!(sandbox.daemon_pid(), pid);
+        assert!(socket.exists(), "and took nothing of its successor along");
+    }
+}
+
+#[test]
+fn a_helper_ends_even_where_the_daemon_takes_nobody_in_any_more() {
+    let sandbox = Sandbox::linked();
+    let (pid, socket) = (sandbox.daemon_pid(), sandbox.socket());
+    run::signal(pid, "STOP");
+    // Whoever connects now waits in the queue, and when it is full, before it.
+    let (sender, full) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut queue = Vec::new();
+        while let Ok(stream) = std::os::unix::net::UnixStream::connect(&socket) {
+            queue.push(stream);
+            let _ = sender.send(());
+        }
+    });
+    while full.recv_timeout(Duration::from_secs(1)).is_ok() {}
+    let ended = sandbox.get();
+    run::signal(pid, "CONT");
+    assert!(ended.took < Duration::from_secs(15), "{ended:?}");
+    assert_eq!(ended.stdout, "");
+    run::kill(pid); // which lets the thread go
+}

@@ -406,3 +406,49 @@ fn a_link_is_answered_as_soon_as_it_is_done() {
     started.finish().succeeded();
     assert!(visit.ok && back.elapsed() < Duration::from_secs(3), "the browser has its page, and so has the terminal");
 }
+
+#[test]
+fn other_local_users_can_not_keep_the_browser_out() {
+    let sandbox = Sandbox::new();
+    let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());
+    let (started, address) = sandbox.begin_link([url.as_str(), "--client-id", &id, "--yes"]);
+    let to = callback(&address);
+    let half = |to: &str| {
+        let mut stream = TcpStream::connect(to).expect("somebody listens");
+        stream.write_all(b"GET /?code=x&state=y HTTP/1.1\r\nHost: ").expect("written");
+        stream
+    };
+    let _strangers: Vec<_> = (0..200).map(|_| half(&to)).collect();
+    let visit = sandbox.browser("alice").visit(&address).expect("a visit");
+    assert!(visit.ok, "{visit:?}");
+    started.finish().succeeded();
+}
+
+#[test]
+fn a_token_for_this_machine_does_not_go_through_a_proxy() {
+    let mut sandbox = Sandbox::new();
+    let proxy = TcpListener::bind("127.0.0.1:0").expect("a port");
+    sandbox.set("http_proxy", format!("http://{}", proxy.local_addr().expect("an address")));
+    sandbox.link();
+    let token = sandbox.token();
+    sandbox.erase(&token);
+    assert_eq!(sandbox.token(), token);
+    proxy.set_nonblocking(true).expect("set");
+    // git's own requests may go there, ours may not.
+    while let Ok((mut stream, _)) = proxy.accept() {
+        let mut request = String::new();
+        stream.set_read_timeout(Some(Duration::from_secs(1))).expect("set");
+        let _ = stream.read_to_string(&mut request);
+        assert!(!request.contains("git-credential-gitlab"), "{request}");
+    }
+}
+
+#[test]
+fn linking_again_into_memory_leaves_no_profile_without_tokens() {
+    let sandbox = Sandbox::linked();
+    let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());
+    sandbox.link_as("alice", [url.as_str(), "--client-id", &id, "--yes", "--store", "memory"]).succeeded();
+    assert!(sandbox.get().attribute("password").is_some());
+    sandbox.verb(["daemon", "stop"]).succeeded();
+    sandbox.verb(["status"]).ended_with(3);
+}

@@ -58,9 +58,9 @@ fn fifty_gets_with_an_expired_token_cause_one_token_request() {
 
 #[test]
 fn a_token_is_renewed_before_git_asks() {
-    let sandbox = Sandbox::new();
-    sandbox.gitlab.set_token_lifetime(Duration::from_secs(3));
-    sandbox.link();
+    let sandbox = Sandbox::linked();
+    age_token(&sandbox, 7198, 2);
+    sandbox.verb(["daemon", "start"]).succeeded();
     let renewed = sandbox.gitlab.wait_until(PATIENCE, |requests| requests.iter().any(|request| request.is_refresh()));
     assert!(renewed, "nobody asked, and it was renewed");
 }
@@ -78,18 +78,13 @@ fn a_renewal_does_not_come_earlier_than_it_must() {
 }
 
 #[test]
-fn a_freshly_linked_token_is_left_alone_while_it_is_used() {
-    let sandbox = Sandbox::new();
-    sandbox.gitlab.set_token_lifetime(Duration::from_secs(12));
+fn a_link_runs_its_account_once() {
+    // A second task would renew on its own, under the feet of git.
+    let mut sandbox = Sandbox::new();
+    sandbox.set("GIT_CREDENTIAL_GITLAB_LOG", "debug");
     sandbox.link();
-    let token = sandbox.token();
-    // Asked in the second half of its life, when a renewal nobody needs would fall due.
-    let until = std::time::Instant::now() + Duration::from_secs(7);
-    while std::time::Instant::now() < until {
-        let asked = format!("{}min_life=0\n", sandbox.question());
-        assert_eq!(sandbox.helper("get", asked).token(), token);
-    }
-    assert_eq!(sandbox.gitlab.token_requests(), 0, "{}", sandbox.log());
+    sandbox.token();
+    assert_eq!(sandbox.log().matches("an account runs").count(), 1, "{}", sandbox.log());
 }
 
 #[test]
@@ -299,6 +294,29 @@ fn a_pair_that_could_not_be_saved_is_the_one_that_unlink_revokes() {
     assert_eq!(sandbox.gitlab.live_pairs("alice"), 0);
     fs::remove_dir_all(&in_the_way).expect("removed");
     sandbox.verb(["unlink", "--local"]).succeeded();
+}
+
+#[test]
+fn a_server_that_repeats_what_it_was_sent_is_not_quoted() {
+    let sandbox = Sandbox::linked();
+    let [file] = &sandbox.state_files(".tokens")[..] else { panic!("one account") };
+    let record: serde_json::Value = serde_json::from_slice(&fs::read(file).expect("readable")).expect("JSON");
+    let secret = record["refresh_token"].as_str().expect("a refresh token").to_owned();
+    for (code, headers, body) in [
+        (400, vec![], format!(r#"{{"error":"invalid_grant","error_description":"bad token {secret}"}}"#)),
+        (400, vec![], format!(r#"{{"error":"{secret}"}}"#)),
+        (302, vec![("Location".to_owned(), format!("http://evil.example/{secret}?t={secret}"))], String::new()),
+    ] {
+        age_token(&sandbox, 7200, 0);
+        let what = What::Status { code, headers, body: body.clone() };
+        sandbox.gitlab.fault(Fault::once(Endpoint::Token, what));
+        let refused = sandbox.get().succeeded();
+        let shown = sandbox.verb(["status", "--json"]);
+        assert_eq!(refused.stdout, "quit=1\n", "{body}");
+        for text in [&refused.stderr, &shown.stdout, &sandbox.log()] {
+            assert!(!text.contains(&secret), "{body}: {text}");
+        }
+    }
 }
 
 #[test]

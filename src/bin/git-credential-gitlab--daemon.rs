@@ -1,5 +1,6 @@
 //! The daemon's program. The helper and the cli start it; systemd and people can.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,14 +11,14 @@ const USAGE: &str = "usage: git-credential-gitlab--daemon [--foreground] [--sock
 
 fn main() -> ExitCode {
     let Some(options) = options(std::env::args_os().skip(1)) else {
-        eprintln!("{USAGE}");
+        let _ = writeln!(io::stderr(), "{USAGE}"); // nobody may be left to read it
         return ExitCode::from(2);
     };
     match daemon::run(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            // Whoever started us reads stdout, and shows this line to the person.
-            println!("{}", printable(&why.to_string(), 1000));
+            // Whoever started us reads stdout, and shows this line to the person, or is gone.
+            let _ = writeln!(io::stdout(), "{}", printable(&why.to_string(), 1000));
             ExitCode::FAILURE
         }
     }

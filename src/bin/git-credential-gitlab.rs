@@ -4,7 +4,7 @@
 //! arguments, to git-credential-gitlab--cli.
 
 use std::env;
-use std::io;
+use std::io::{self, Write};
 use std::process::{Command, ExitCode};
 
 use git_credential_gitlab::client::{become_program, sibling};
@@ -33,6 +33,6 @@ fn people() -> ExitCode {
     let mut command = Command::new(&program);
     command.args(env::args_os().skip(1));
     let why = become_program(&mut command);
-    eprintln!("git-credential-gitlab: {}: {why}", program.display());
+    let _ = writeln!(io::stderr(), "git-credential-gitlab: {}: {why}", program.display());
     ExitCode::FAILURE
 }

@@ -59,7 +59,13 @@ impl Entry {
             let others = others.join(", ");
             self.terminal.note(&format!("other values of {key} stay there, but git does not ask them: {others}"));
         }
-        let settings = self.git.helpers()?;
+        let settings = match self.git.helpers() {
+            Ok(settings) => settings,
+            Err(why) => {
+                self.terminal.say(&format!("warning: whether another helper gets the token too is unknown: {why}"));
+                return Ok(());
+            }
+        };
         for warning in Chain::of(&settings, instance).warnings(instance) {
             self.terminal.say(&format!("warning: {warning}"));
         }

@@ -223,7 +223,7 @@ pub fn start_daemon(endpoint: &Endpoint, within: Duration) -> Result<(), CallErr
 /// What of our environment a daemon may keep. git's variables describe one repository and one
 /// command (`GIT_DIR`, `GIT_CONFIG_PARAMETERS`, `GIT_SSL_NO_VERIFY`), a loader's may replace its
 /// code; the daemon serves every command to come.
-fn belongs_to_daemon(name: &str) -> bool {
+pub fn belongs_to_daemon(name: &str) -> bool {
     const KEPT: [&str; 3] = ["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"];
     let ours = name.starts_with("GIT_CREDENTIAL_GITLAB_") && name != endpoint::SOCKET_VARIABLE;
     ours || KEPT.contains(&name) || !["GIT_", "LD_", "DYLD_"].iter().any(|prefix| name.starts_with(prefix))
@@ -259,8 +259,12 @@ pub fn sibling(name: &str) -> Option<PathBuf> {
 
 #[cfg(unix)]
 use unix::Stream;
+#[cfg(unix)]
+pub use unix::end_after;
 #[cfg(windows)]
 use windows::Stream;
+#[cfg(windows)]
+pub use windows::end_after;
 
 #[cfg(test)]
 mod tests {

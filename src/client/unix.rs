@@ -7,6 +7,16 @@ use std::os::unix::net::UnixStream;
 #[derive(Debug)]
 pub(super) struct Stream(UnixStream);
 
+/// Ends this process after so many seconds, whatever it waits for. A connect to a daemon that
+/// hangs waits without limit once its queue is full, and std has no timeout for that.
+pub fn end_after(seconds: u32) {
+    #[allow(unsafe_code)] // a declaration; alarm(2) takes a number and cannot fail
+    unsafe extern "C" {
+        safe fn alarm(seconds: u32) -> u32;
+    }
+    alarm(seconds);
+}
+
 impl Stream {
     /// `None` if nobody listens there.
     pub(super) fn connect(path: &Path) -> Result<Option<Self>, CallError> {

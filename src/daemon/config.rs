@@ -12,6 +12,7 @@ use tokio::process::Command;
 
 use super::gitlab::{Endpoints, Network};
 use super::secret::Secret;
+use crate::client::belongs_to_daemon;
 use crate::credential::printable;
 use crate::instance::Instance;
 
@@ -96,7 +97,10 @@ async fn section(name: &str, instance: &Instance) -> Result<Vec<(String, String)
     let mut git = Command::new("git");
     git.args(["config", "-z", "--get-urlmatch", name, &instance.to_string()]);
     git.current_dir(if cfg!(windows) { r"C:\" } else { "/" });
-    git.env_remove("GIT_DIR").env_remove("GIT_CONFIG_PARAMETERS").env_remove("GIT_CONFIG_COUNT").env("LC_ALL", "C");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| !belongs_to_daemon(&name.to_string_lossy())) {
+        git.env_remove(name);
+    }
+    git.env("LC_ALL", "C");
     git.stdin(Stdio::null()).kill_on_drop(true);
     let output = match tokio::time::timeout(GIT_WITHIN, git.output()).await {
         Err(_) => return Err(ConfigError::Silent),

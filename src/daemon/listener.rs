@@ -1,11 +1,13 @@
 //! One daemon per socket: the lock, the socket, and who may connect.
 //!
 //! The lock is taken first and held for life. Only who holds it unlinks a stale socket and binds
-//! a new one, so no daemon can ever take another one's place, or remove its socket.
+//! a new one. The socket is known by its inode, so that a daemon whose socket was taken away
+//! notices it and ends, and never removes the one of its successor.
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use interprocess::local_socket::tokio::{Listener, Stream, prelude::*};
@@ -35,6 +37,8 @@ pub struct Lead {
     path: PathBuf,
     /// The socket is systemd's, and stays when we go.
     passed: Option<i32>,
+    /// The socket that we bound, among all files that ever have its name.
+    bound: OnceLock<FileId>,
     _lock: File,
 }
 
@@ -45,7 +49,14 @@ pub fn start(endpoint: &Endpoint, state: &Path, passed: Option<i32>) -> io::Resu
     let deadline = Instant::now() + LOCK_WITHIN;
     loop {
         match lock.try_lock() {
-            Ok(()) => return Ok(Start::Lead(Lead { path: endpoint.path.clone(), passed, _lock: lock })),
+            Ok(()) => {
+                return Ok(Start::Lead(Lead {
+                    path: endpoint.path.clone(),
+                    passed,
+                    bound: OnceLock::new(),
+                    _lock: lock,
+                }));
+            }
             Err(std::fs::TryLockError::Error(why)) => return Err(at(&lock_path)(why)),
             Err(std::fs::TryLockError::WouldBlock) if answers(&endpoint.path) => return Ok(Start::Follow),
             Err(std::fs::TryLockError::WouldBlock) if Instant::now() >= deadline => {
@@ -62,14 +73,27 @@ impl Lead {
     pub fn listen(&self) -> io::Result<Listener> {
         match self.passed {
             Some(number) => adopt(number),
-            None => bind(&self.path).map_err(at(&self.path)),
+            None => {
+                let listener = bind(&self.path).map_err(at(&self.path))?;
+                if let Some(id) = file_id(&self.path) {
+                    let _ = self.bound.set(id); // there is one bind in a life
+                }
+                Ok(listener)
+            }
         }
+    }
+
+    /// Whether clients still find our socket under its name. Logging out removes the runtime
+    /// directory, and others clean up; then nobody can reach us any more, and a daemon that can
+    /// be reached has to take our place.
+    pub fn is_in_place(&self) -> bool {
+        self.passed.is_some() || file_id(&self.path) == self.bound.get().copied()
     }
 
     /// Removes the socket, so that nobody connects to a daemon that is ending.
     pub fn close(&self, listener: Listener) {
         #[cfg(unix)]
-        if self.passed.is_none() {
+        if self.passed.is_none() && self.is_in_place() {
             let _ = std::fs::remove_file(&self.path); // a stale socket is removed by the next daemon
         }
         drop(listener);
@@ -87,6 +111,21 @@ pub fn is_own_user(stream: &Stream) -> bool {
 #[cfg(not(unix))]
 pub fn is_own_user(_stream: &Stream) -> bool {
     true
+}
+
+/// Device and inode.
+type FileId = (u64, u64);
+
+#[cfg(unix)]
+fn file_id(path: &Path) -> Option<FileId> {
+    use std::os::unix::fs::MetadataExt;
+    path.symlink_metadata().ok().map(|found| (found.dev(), found.ino()))
+}
+
+/// A pipe's name can't be taken away.
+#[cfg(not(unix))]
+fn file_id(_path: &Path) -> Option<FileId> {
+    None
 }
 
 fn at(path: &Path) -> impl Fn(io::Error) -> io::Error {

@@ -38,6 +38,9 @@ use crate::endpoint::{Endpoint, NoEndpoint, make_private};
 /// A daemon without accounts is of no use; the next command starts another.
 const IDLE: Duration = Duration::from_secs(60);
 
+/// Less than a client waits for a daemon to start, which it does when ours can't be found.
+const IN_PLACE_POLL: Duration = Duration::from_secs(2);
+
 /// A renewal may wait 45 s for its lease, 30 s for its answer, and twice 5 s for the store: it is
 /// let through, because its answer is the only copy of a pair. (systemd kills after 90 s.)
 const DRAIN_WITHIN: Duration = Duration::from_secs(88);
@@ -116,6 +119,7 @@ async fn live(lead: Lead, places: Places, socket: String, ready: impl FnOnce() -
         () = server.serve(&listener) => tracing::info!("asked to end"),
         () = terminated() => tracing::info!("terminated"),
         () = idle(&accounts, &server) => tracing::info!("nothing is linked"),
+        () = displaced(&lead) => tracing::warn!("the socket was taken away"),
     }
     lead.close(listener);
     if tokio::time::timeout(DRAIN_WITHIN, accounts.retire_all()).await.is_err() {
@@ -123,6 +127,13 @@ async fn live(lead: Lead, places: Places, socket: String, ready: impl FnOnce() -
     }
     tracing::info!("ended");
     Ok(())
+}
+
+/// Returns when clients can't find this daemon any more.
+async fn displaced(lead: &Lead) {
+    while lead.is_in_place() {
+        tokio::time::sleep(IN_PLACE_POLL).await;
+    }
 }
 
 /// Returns when nothing was linked, and nobody connected, for a while.

@@ -23,7 +23,7 @@ impl Places {
         let directories = ProjectDirs::from("", "", NAME)?;
         // Only Linux has a directory for state.
         let state = directories.state_dir().unwrap_or_else(|| directories.data_local_dir());
-        Some(Self { state: state.into() })
+        Some(Self { state: state.into() }).filter(|places| places.state.is_absolute())
     }
 
     /// Another directory than this user's.

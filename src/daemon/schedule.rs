@@ -17,6 +17,9 @@ pub const MIN_LIFE: i64 = 600;
 /// Nobody asked for so long: no command that uses the token is likely to be running.
 const QUIET: i64 = 900;
 
+/// Without being asked a pair is renewed at most this often, whatever life the server grants.
+const UNASKED: i64 = 30;
+
 /// After a failure the next try waits 5 s, then twice as long each time...
 const FIRST_WAIT: i64 = 5;
 
@@ -227,7 +230,7 @@ impl Schedule {
         let window = end.plus(-self.wanted(None));
         // At its end nothing is lost by renewing, so then it is done even if somebody is busy.
         let quiet = self.served_at.map_or(window, |at| at.plus(QUIET));
-        Some(window.max(quiet).min(end.max(window)))
+        Some(window.max(quiet).min(end.max(window)).max(self.received_at.plus(UNASKED)))
     }
 
     /// The timer rings: what is to be done, if anything.

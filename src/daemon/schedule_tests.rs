@@ -143,6 +143,13 @@ fn the_timer_waits_for_a_quiet_moment_but_not_beyond_the_end() {
 }
 
 #[test]
+fn nobody_asks_so_nothing_is_renewed_every_second() {
+    let schedule = Schedule::new(MIN_LIFE, START, Some(at(1)), true);
+    assert_eq!(schedule.wake_at(), Some(at(30)));
+    assert_eq!(schedule.on_get(at(1), None), Step::Renew, "but whoever asks gets a token");
+}
+
+#[test]
 fn a_clock_set_back_does_not_lengthen_a_life() {
     let schedule = Schedule::new(MIN_LIFE, START, Some(at(100)), true);
     assert_eq!(schedule.left(at(-5000)), Some(100));

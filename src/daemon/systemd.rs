@@ -9,7 +9,11 @@ const FIRST: i32 = 3;
 pub fn listen_fd() -> Option<i32> {
     let variable = |name| std::env::var(name).ok();
     let for_us = variable("LISTEN_PID")?.parse() == Ok(std::process::id());
-    (for_us && variable("LISTEN_FDS")? == "1").then_some(FIRST)
+    let is_socket = || {
+        use std::os::unix::fs::FileTypeExt;
+        std::fs::metadata(format!("/dev/fd/{FIRST}")).is_ok_and(|found| found.file_type().is_socket())
+    };
+    (for_us && variable("LISTEN_FDS")? == "1" && is_socket()).then_some(FIRST)
 }
 
 /// There is no systemd.

@@ -128,6 +128,7 @@ impl Account {
     fn run_with(profile: Arc<Profile>, vault: Vault, places: Places, held: Option<Retired>) -> Self {
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let server = Arc::new(Server { profile: profile.clone(), gitlab: OnceCell::new() });
+        tracing::debug!(account = %profile.who(), "an account runs");
         tokio::spawn(Actor::new(server, vault.clone(), places, held).run(inbox));
         Self { profile, vault, commands }
     }

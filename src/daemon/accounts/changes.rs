@@ -4,6 +4,7 @@
 //! their hands, and both bring it back with what it held if they fail.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Accounts;
 use crate::daemon::account::{Account, Retired};
@@ -12,6 +13,9 @@ use crate::daemon::gitlab::Trouble;
 use crate::daemon::profile::{Linked, Profile};
 use crate::daemon::store::{Prompt, Record, StoreError, StoreKind, Vault};
 use crate::protocol::{Code, Failure};
+
+/// A server that was reached a moment ago, for the new pair, is back soon.
+const REVOKE_WAITS: [Duration; 3] = [Duration::ZERO, Duration::from_secs(5), Duration::from_secs(20)];
 
 impl Accounts {
     /// Takes a new pair: saved first, then used. An account that was linked before gives its
@@ -48,8 +52,15 @@ impl Accounts {
                     tracing::warn!(account = %old.profile.who(), %why, "the replaced pair was not deleted");
                 }
                 let Some(Retired { record, .. }) = held else { return };
-                if let Err(why) = old.gitlab(&record).await.revoke(record.revocable_token()).await {
-                    tracing::warn!(account = %old.profile.who(), %why, "the replaced pair was not revoked");
+                let gitlab = old.gitlab(&record).await;
+                for wait in REVOKE_WAITS {
+                    tokio::time::sleep(wait).await;
+                    match gitlab.revoke(record.revocable_token()).await {
+                        Ok(()) => return,
+                        Err(why) => {
+                            tracing::warn!(account = %old.profile.who(), %why, "the replaced pair was not revoked");
+                        }
+                    }
                 }
             });
         }
@@ -60,10 +71,11 @@ impl Accounts {
         let unwritable = |why: std::io::Error| StoreError::Unavailable(format!("the state directory: {why}"));
         let _lease = self.places.lease(&profile.id()).await.map_err(unwritable)?;
         vault.save(&profile.id(), record, Prompt::Allowed).await?;
-        if vault.kind() == StoreKind::Memory {
-            return Ok(()); // a profile on disk would outlive its tokens
-        }
-        profile.save(&self.places.accounts()).map_err(unwritable)
+        let written = match vault.kind() {
+            StoreKind::Memory => profile.remove(&self.places.accounts()), // it would outlive its tokens
+            _ => profile.save(&self.places.accounts()),
+        };
+        written.map_err(unwritable)
     }
 
     /// Forgets an account: revokes its pair at the server and looks whether it is dead, then

@@ -50,12 +50,14 @@ impl Network {
 #[derive(Debug)]
 pub(super) struct Http {
     network: Network,
+    /// The server is this machine: no proxy must see what goes there without TLS.
+    direct: bool,
     client: OnceLock<Client>,
 }
 
 impl Http {
-    pub(super) fn new(network: Network) -> Self {
-        Self { network, client: OnceLock::new() }
+    pub(super) fn new(network: Network, direct: bool) -> Self {
+        Self { network, direct, client: OnceLock::new() }
     }
 
     fn client(&self) -> Result<&Client, Trouble> {
@@ -86,6 +88,7 @@ impl Http {
             builder = builder.tls_certs_only(certificates);
         }
         builder = match self.network.proxy.as_deref() {
+            _ if self.direct => builder.no_proxy(),
             None => builder,
             Some("") => builder.no_proxy(),
             Some(proxy) => {
@@ -160,9 +163,10 @@ fn says_nothing(status: StatusCode, headers: &HeaderMap) -> Option<Trouble> {
     }
     let mut why = format!("the server answered {status}");
     if let Some(to) = headers.get("location").and_then(|to| to.to_str().ok()).filter(|_| redirect) {
-        // Only where to: a query may carry a code.
-        let to = to.split(['?', '#']).next().unwrap_or_default();
-        let _ = write!(why, ", a redirect to {}", printable(to, 200));
+        // Only which host: the rest may carry a code, or repeat what was sent.
+        if let Ok(to) = url::Url::parse(to) {
+            let _ = write!(why, ", a redirect to {}", printable(&to.origin().ascii_serialization(), 200));
+        }
     }
     let retry_after = headers.get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.trim().parse().ok());
     Some(Trouble::Transient { why, retry_after, lost: false })
@@ -199,13 +203,13 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_kept_and_a_redirect_loses_its_query() {
+    fn retry_after_is_kept_and_a_redirect_loses_all_but_its_host() {
         let mut headers = HeaderMap::new();
         headers.insert(RETRY_AFTER, "17".parse().expect("a header"));
         let trouble = says_nothing(StatusCode::TOO_MANY_REQUESTS, &headers);
         assert!(matches!(trouble, Some(Trouble::Transient { retry_after: Some(17), .. })));
-        headers.insert("location", "https://sso.example/login?code=hunter2".parse().expect("a header"));
+        headers.insert("location", "https://sso.example/hunter2?code=hunter2".parse().expect("a header"));
         let trouble = says_nothing(StatusCode::FOUND, &headers).expect("transient").to_string();
-        assert!(trouble.contains("https://sso.example/login") && !trouble.contains("hunter2"), "{trouble}");
+        assert!(trouble.contains("https://sso.example") && !trouble.contains("hunter2"), "{trouble}");
     }
 }

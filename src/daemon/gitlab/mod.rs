@@ -11,7 +11,7 @@ mod rest;
 use serde::{Deserialize, Serialize};
 
 pub use http::Network;
-pub use oauth::Authorization;
+pub use oauth::{Authorization, error_word};
 pub use rest::{Liveness, User};
 
 use super::secret::Secret;
@@ -93,7 +93,8 @@ impl GitLab {
         endpoints: Endpoints,
         network: Network,
     ) -> Self {
-        Self { instance, client_id, client_secret, endpoints, http: Http::new(network) }
+        let http = Http::new(network, instance.is_loopback());
+        Self { instance, client_id, client_secret, endpoints, http }
     }
 
     /// The page where a person registers an application.

@@ -38,6 +38,9 @@ pub struct Authorization {
 /// A token's length that no server reaches, and that every store can keep.
 const MAX_TOKEN: usize = 1024;
 
+/// GitLab has some thirty. More would make a profile that is too large to be read again.
+const MAX_SCOPES: usize = 50;
+
 /// Ten years. A longer life is a mistake (milliseconds, say), so it is not believed.
 const MAX_LIFE: i64 = 10 * 366 * 24 * 3600;
 
@@ -104,8 +107,9 @@ impl GitLab {
             return Ok(());
         }
         let error: Option<BasicErrorResponse> = serde_json::from_slice(answer.body()).ok();
-        let error = error.map_or_else(|| answer.status().as_str().into(), |error| error.error().as_ref().into());
-        Err(Trouble::Refused { why: format!("the server refuses the revocation ({error})"), error })
+        let status = answer.status();
+        let error = error.as_ref().map_or(status.as_str(), |error| error_word(error.error().as_ref()));
+        Err(Trouble::Refused { why: format!("the server refuses the revocation ({error})"), error: error.into() })
     }
 
     async fn grant(&self, answer: Result<BasicTokenResponse, AnswerError>) -> Result<Grant, Trouble> {
@@ -113,7 +117,8 @@ impl GitLab {
         let access_token = token(answer.access_token().secret())?;
         let refresh_token = answer.refresh_token().map(|refresh| token(refresh.secret())).transpose()?;
         let told = answer.expires_in().and_then(|life| i64::try_from(life.as_secs()).ok());
-        let scopes = answer.scopes().into_iter().flatten().map(|scope| printable(scope, 100)).collect();
+        let scopes =
+            answer.scopes().into_iter().flatten().take(MAX_SCOPES).map(|scope| printable(scope, 100)).collect();
         let mut grant = Grant { access_token, refresh_token, expires_in: told, scopes };
         if !grant.expires_in.is_some_and(|life| (1..=MAX_LIFE).contains(&life)) {
             // Servers before 15.0 issue tokens without an end, and say so only here.
@@ -134,15 +139,37 @@ type AnswerError = RequestTokenError<Trouble, BasicErrorResponse>;
 fn classify(error: AnswerError) -> Trouble {
     match error {
         RequestTokenError::ServerResponse(answer) => {
-            let error = printable(answer.error().as_ref(), 100);
-            let text = answer.error_description().map(|text| format!(": {}", printable(text, 300)));
-            Trouble::Refused { why: format!("the server says {error}{}", text.unwrap_or_default()), error }
+            let error = error_word(answer.error().as_ref());
+            Trouble::Refused { why: format!("the server says {error}"), error: error.into() }
         }
         RequestTokenError::Request(trouble) => trouble,
         RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
             Trouble::transient("the answer of the token endpoint is not the JSON that RFC 6749 asks for")
         }
     }
+}
+
+/// The word of RFC 6749, 7009 or 8628 for what went wrong. Nothing else that a server says is
+/// repeated: it may be a token that it was sent, and this goes to terminals and logs.
+pub fn error_word(said: &str) -> &'static str {
+    const WORDS: [&str; 15] = [
+        "invalid_request",
+        "invalid_client",
+        "invalid_grant",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "invalid_scope",
+        "access_denied",
+        "unsupported_response_type",
+        "server_error",
+        "temporarily_unavailable",
+        "unsupported_token_type",
+        "authorization_pending",
+        "slow_down",
+        "expired_token",
+        "invalid_token",
+    ];
+    WORDS.into_iter().find(|word| *word == said).unwrap_or("an error that no standard knows")
 }
 
 /// A token that fits into a line of git's protocol and into an HTTP header.

@@ -21,12 +21,12 @@ use tokio::task::JoinSet;
 use url::Url;
 
 use super::page;
-use crate::credential::printable;
+use crate::daemon::gitlab::error_word;
 use crate::daemon::secret::Secret;
 use crate::protocol::{Code, Failure};
 
 /// A browser sends its few headers at once.
-const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+const HEADERS_WITHIN: Duration = Duration::from_secs(3);
 
 /// A browser waits about five minutes for a page. The link itself (the code's exchange, who it
 /// is, the keyring's prompt) ends in three at the worst.
@@ -35,8 +35,9 @@ const PAGE_WITHIN: Duration = Duration::from_secs(240);
 /// The browser gets its page after the link is done; on loopback that takes milliseconds.
 const LAST_PAGE_WITHIN: Duration = Duration::from_secs(5);
 
-/// Connections at a time; a browser opens two or three.
-const CONNECTIONS: usize = 16;
+/// Connections at a time. A browser opens two or three; the rest is for other local users, who
+/// must not be able to keep it out.
+const CONNECTIONS: usize = 256;
 
 /// What the browser brought back.
 pub(super) struct Return {
@@ -116,11 +117,9 @@ impl Loopback {
 async fn serve(listener: TcpListener, shared: Arc<Shared>, mut closed: oneshot::Receiver<()>) {
     let mut connections = JoinSet::new();
     loop {
-        while connections.len() >= CONNECTIONS {
-            connections.join_next().await;
-        }
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = listener.accept(), if connections.len() < CONNECTIONS => accepted,
+            Some(_) = connections.join_next() => continue,
             _ = &mut closed => break,
         };
         let Ok((stream, _)) = accepted else {
@@ -155,7 +154,7 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
     };
     let state = value("state").map(Secret::new);
     let outcome = match (value("code"), value("error")) {
-        (_, Some(error)) => Err(printable(&error, 100)),
+        (_, Some(error)) => Err(error_word(&error).into()),
         (Some(code), None) => Ok(Secret::new(code)),
         (None, None) => return Ok(stranger()),
     };
