@@ -140,6 +140,10 @@ fn request(wanted: &Link, client_id: Option<&str>) -> Attributes {
 fn show(url: &str, block: &Attributes, timeout: u64, terminal: Terminal) {
     let host = text(block, "host");
     terminal.say(&format!("To link {host}, open this address in a browser on this machine:\n\n  {url}\n\n"));
+    let warning = text(block, "warning");
+    if !warning.is_empty() {
+        terminal.say(&format!("warning: {warning}"));
+    }
     let place = text(block, "store_place");
     if !place.is_empty() {
         terminal.note(&format!("The tokens will be kept in {place}."));

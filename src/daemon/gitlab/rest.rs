@@ -40,16 +40,11 @@ pub enum Liveness {
 }
 
 impl GitLab {
-    /// Whether a GitLab answers at this address, before a person is sent there.
-    pub async fn greet(&self) -> Result<(), Trouble> {
-        // Without a token every GitLab answers 401.
-        match self.ask_info(None).await?.status().as_u16() {
-            404 => {
-                let why = "no GitLab answers there; if it is below a path, give its whole address".into();
-                Err(Trouble::Refused { error: "not_found".into(), why })
-            }
-            _ => Ok(()),
-        }
+    /// Whether the server can be reached, before a person is sent there, and whether it seems to
+    /// be a GitLab.
+    pub async fn greet(&self) -> Result<bool, Trouble> {
+        // Without a token every GitLab answers 401; something in front of it may say otherwise.
+        Ok(self.ask_info(None).await?.status() != 404)
     }
 
     async fn ask_info(&self, token: Option<&Secret>) -> Result<HttpResponse, Trouble> {

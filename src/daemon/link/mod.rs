@@ -30,6 +30,8 @@ pub struct Begun {
     accounts: Arc<Accounts>,
     plan: Plan,
     gitlab: GitLab,
+    /// The server looks like one.
+    is_gitlab: bool,
     authorization: Authorization,
     loopback: Loopback,
 }
@@ -45,20 +47,27 @@ pub async fn begin(asked: &Attributes, accounts: Arc<Accounts>) -> Result<Begun,
         plan.endpoints.clone(),
         plan.network.clone(),
     );
-    gitlab.greet().await.map_err(|trouble| not_linked(&plan.instance, &trouble))?;
+    let is_gitlab = gitlab.greet().await.map_err(|trouble| not_linked(&plan.instance, &trouble))?;
     let authorization = gitlab.authorize(loopback.redirect_uri(), &plan.scopes);
     let authorization = authorization.map_err(|why| Failure::new(Code::Usage, why.to_string()))?;
-    Ok(Begun { accounts, plan, gitlab, authorization, loopback })
+    Ok(Begun { accounts, plan, gitlab, is_gitlab, authorization, loopback })
 }
 
 impl Begun {
     /// What the person's program shows while the browser is awaited.
     pub fn block(&self) -> Attributes {
-        Attributes::new()
+        let mut block = Attributes::new()
             .with("url", &self.authorization.url)
             .with("host", self.plan.instance.to_string())
             .with("store", self.plan.vault.kind().word())
-            .with("store_place", &self.plan.store_place)
+            .with("store_place", &self.plan.store_place);
+        if !self.is_gitlab {
+            block.push(
+                "warning",
+                "what answers there does not look like a GitLab; if yours is below a path, give its whole address",
+            );
+        }
+        block
     }
 
     /// Waits for the browser, then finishes the link. Dropping this while it waits cancels the
@@ -79,7 +88,7 @@ impl Begun {
             }
         };
         let (sender, done) = oneshot::channel();
-        let Begun { accounts, plan, gitlab, authorization, loopback } = self;
+        let Begun { accounts, plan, gitlab, authorization, loopback, .. } = self;
         accounts.clone().run_errand(async move {
             let _listening = loopback;
             let done = complete(&accounts, plan, gitlab, authorization, &code).await;
