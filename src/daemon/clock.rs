@@ -18,6 +18,12 @@ impl Timestamp {
         Self(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
     }
 
+    /// The time of day where this machine is, for people: `14:02`.
+    pub fn clock_time(self) -> String {
+        let time = jiff::Timestamp::from_second(self.0).unwrap_or_default();
+        time.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M").to_string()
+    }
+
     /// This many seconds later (earlier, if negative).
     #[must_use]
     pub fn plus(self, seconds: i64) -> Self {

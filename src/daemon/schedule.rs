@@ -58,11 +58,28 @@ pub enum Step {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
     /// Only the person can help.
-    Relink(String),
+    Relink(Ended),
     /// It failed; who asks again then starts another try.
     Failed(String, Timestamp),
     /// The server refuses our tokens again and again; nothing is sent until then.
     Paused(Timestamp),
+}
+
+/// How a login ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Ended {
+    /// The server refuses the refresh token, and goes on refusing it.
+    #[error("{0}")]
+    Refused(String),
+    /// The server spent the refresh token, and nobody has what it gave for it.
+    #[error("the server renewed it, but its answer was lost at {}", .0.clock_time())]
+    AnswerLost(Timestamp),
+    /// A token without a refresh token was revoked.
+    #[error("the server has revoked the token")]
+    Revoked,
+    /// A token without a refresh token has come to its end.
+    #[error("the token has ended and can't be renewed")]
+    Expired,
 }
 
 /// A failure that may pass, and when to try again.
@@ -83,6 +100,31 @@ pub struct Trouble {
     refused: usize,
 }
 
+impl Trouble {
+    /// The next failure after `before`, tried again by a timer and for who asks at these times.
+    fn after(before: Option<&Self>, now: Timestamp, why: String, retry_at: Timestamp, not_before: Timestamp) -> Self {
+        let (since, tries) = before.map_or((now, 0), |before| (before.since, before.tries));
+        Self { since, why, retry_at, last: now, not_before, tries: tries + 1, refused: 0 }
+    }
+
+    /// The same where nobody knows how long it lasts: the waits grow, and are spread by `jitter`
+    /// (from 0 to 1), because many machines must not come back in the same second.
+    fn passing(before: Option<&Self>, now: Timestamp, why: String, retry_after: Option<i64>, jitter: f64) -> Self {
+        let tries = before.map_or(0, |before| before.tries);
+        let longest = LONGEST_WAIT.min(FIRST_WAIT.saturating_mul(1 << tries.min(16)));
+        let wait = longest - (longest as f64 / 2.0 * jitter) as i64;
+        // A server that names a time is believed, up to an hour.
+        let named = retry_after.map(|seconds| now.plus(seconds.clamp(1, 3600)));
+        let (retry_at, not_before) = (now.plus(wait), now.plus(ASKED_WAIT));
+        Self::after(before, now, why, named.unwrap_or(retry_at), named.unwrap_or(not_before))
+    }
+
+    /// Whether it is too early for another try. A clock that was set back makes no wait longer.
+    fn blocks(&self, now: Timestamp) -> bool {
+        now < self.not_before && now >= self.last
+    }
+}
+
 /// Life and health of one account's token pair.
 #[derive(Debug, Clone)]
 pub struct Schedule {
@@ -94,8 +136,13 @@ pub struct Schedule {
     doubted: bool,
     /// The server said it is dead.
     dead: bool,
-    trouble: Option<Trouble>,
-    relink: Option<String>,
+    /// When an answer was lost that may have carried the next pair.
+    lost_at: Option<Timestamp>,
+    /// Renewing fails.
+    renewing: Option<Trouble>,
+    /// Asking whether the access token lives fails.
+    asking: Option<Trouble>,
+    ended: Option<Ended>,
     served_at: Option<Timestamp>,
     refusals: Vec<Timestamp>,
 }
@@ -110,8 +157,10 @@ impl Schedule {
             renewable,
             doubted: false,
             dead: false,
-            trouble: None,
-            relink: None,
+            lost_at: None,
+            renewing: None,
+            asking: None,
+            ended: None,
             served_at: None,
             refusals: Vec::new(),
         }
@@ -122,26 +171,26 @@ impl Schedule {
         if let Some(until) = self.paused(now) {
             return Step::Refuse(Reason::Paused(until));
         }
-        if let Some(why) = &self.relink {
-            return Step::Refuse(Reason::Relink(why.clone()));
+        if let Some(ended) = &self.ended {
+            return Step::Refuse(Reason::Relink(ended.clone()));
         }
-        let may_try = self.trouble.as_ref().is_none_or(|trouble| now >= trouble.not_before || now < trouble.last);
-        let failed = || match &self.trouble {
-            Some(trouble) => Step::Refuse(Reason::Failed(trouble.why.clone(), trouble.not_before)),
-            None => Step::Refuse(Reason::Relink("the token has ended and can't be renewed".into())),
-        };
+        let failed = |trouble: &Trouble| Step::Refuse(Reason::Failed(trouble.why.clone(), trouble.not_before));
         if self.doubted {
-            return if may_try { Step::Verify } else { failed() };
+            let blocking = self.asking.as_ref().filter(|trouble| trouble.blocks(now));
+            return blocking.map_or(Step::Verify, failed);
         }
         let left = self.left(now);
         if left.is_none_or(|left| left > 0 && left >= self.wanted(min_life)) {
             return Step::Serve;
         }
-        if self.renewable && may_try {
-            return Step::Renew;
+        let blocking = self.renewing.as_ref().filter(|trouble| trouble.blocks(now));
+        match (self.renewable, blocking) {
+            (true, None) => Step::Renew,
+            // Renewing failed just now; what is left of the old token is better than nothing.
+            _ if left.is_some_and(|left| left > 0) => Step::Serve,
+            (_, Some(trouble)) => failed(trouble),
+            (false, None) => Step::Refuse(Reason::Relink(Ended::Expired)),
         }
-        // Renewing failed just now; what is left of the old token is better than nothing.
-        if left.is_some_and(|left| left > 0) { Step::Serve } else { failed() }
     }
 
     /// A token was handed out.
@@ -149,9 +198,12 @@ impl Schedule {
         self.served_at = Some(now);
     }
 
-    /// The token may be dead: the server is asked before it is served again.
-    pub fn doubt(&mut self) {
+    /// A request to renew may have been processed, and its answer is lost. The access token may
+    /// be dead: the server is asked before it is served again. The refresh token may be spent: it
+    /// is tried once more, which does no harm.
+    pub fn on_lost(&mut self, at: Timestamp) {
         self.doubted = true;
+        self.lost_at.get_or_insert(at);
     }
 
     /// The server refused the token with a 401. True if it is to be asked about it now.
@@ -171,13 +223,12 @@ impl Schedule {
     /// The server says whether a token lives.
     pub fn on_verified(&mut self, alive: bool) {
         self.doubted = false;
+        self.asking = None;
         self.dead = !alive;
-        // That the access token is dead says nothing about the refresh token, refused or not.
-        if alive || self.trouble.as_ref().is_some_and(|trouble| trouble.refused == 0) {
-            self.trouble = None;
-        }
-        if !alive && !self.renewable {
-            self.relink = Some("the server has revoked the token".into());
+        if alive {
+            self.lost_at = None; // a renewal would have killed it
+        } else if !self.renewable {
+            self.ended = Some(Ended::Revoked);
         }
     }
 
@@ -188,43 +239,45 @@ impl Schedule {
         *self = Self { refusals, served_at, ..Self::new(self.min_life, received_at, expires_at, renewable) };
     }
 
-    /// Renewing or asking failed in a way that may pass. `jitter` is from 0 to 1: many machines
-    /// must not come back in the same second.
+    /// Renewing failed in a way that may pass. `jitter` is from 0 to 1.
     pub fn on_failed(&mut self, now: Timestamp, why: String, retry_after: Option<i64>, jitter: f64) {
-        let tries = self.trouble.as_ref().map_or(0, |trouble| trouble.tries);
-        let longest = LONGEST_WAIT.min(FIRST_WAIT.saturating_mul(1 << tries.min(16)));
-        let wait = longest - (longest as f64 / 2.0 * jitter) as i64;
-        // A server that names a time is believed, up to an hour.
-        let named = retry_after.map(|seconds| now.plus(seconds.clamp(1, 3600)));
-        let not_before = named.unwrap_or(now.plus(ASKED_WAIT));
-        self.set_trouble(now, why, named.unwrap_or(now.plus(wait)), not_before, 0);
+        self.renewing = Some(Trouble::passing(self.renewing.as_ref(), now, why, retry_after, jitter));
     }
 
-    /// The server refused the refresh token. One refusal is no proof: see [`REFUSED_WAITS`].
+    /// Asking whether the token lives failed. `jitter` is from 0 to 1.
+    pub fn on_unanswered(&mut self, now: Timestamp, why: String, retry_after: Option<i64>, jitter: f64) {
+        self.asking = Some(Trouble::passing(self.asking.as_ref(), now, why, retry_after, jitter));
+    }
+
+    /// The server refused the refresh token. One refusal is no proof (see [`REFUSED_WAITS`]),
+    /// unless an answer was lost before: then the token is spent, and here is why.
     pub fn on_refused_renewal(&mut self, now: Timestamp, why: String) {
-        let refused = self.trouble.as_ref().map_or(0, |trouble| trouble.refused);
-        match REFUSED_WAITS.get(refused) {
-            Some(wait) => self.set_trouble(now, why, now.plus(*wait), now.plus(*wait), refused + 1),
-            None => self.relink = Some(why),
+        if let Some(at) = self.lost_at {
+            self.ended = Some(Ended::AnswerLost(at));
+            return;
         }
-    }
-
-    fn set_trouble(&mut self, now: Timestamp, why: String, retry_at: Timestamp, not_before: Timestamp, refused: usize) {
-        let (since, tries) = self.trouble.as_ref().map_or((now, 0), |trouble| (trouble.since, trouble.tries));
-        self.trouble = Some(Trouble { since, why, retry_at, last: now, not_before, tries: tries + 1, refused });
+        let refused = self.renewing.as_ref().map_or(0, |trouble| trouble.refused);
+        match REFUSED_WAITS.get(refused) {
+            Some(wait) => {
+                let again = now.plus(*wait);
+                let trouble = Trouble::after(self.renewing.as_ref(), now, why, again, again);
+                self.renewing = Some(Trouble { refused: refused + 1, ..trouble });
+            }
+            None => self.ended = Some(Ended::Refused(why)),
+        }
     }
 
     /// When to look again without being asked; `None`: never.
     pub fn wake_at(&self) -> Option<Timestamp> {
-        if self.relink.is_some() || !self.renewable {
+        if self.ended.is_some() || !self.renewable {
             return None;
         }
-        if let Some(trouble) = &self.trouble {
+        let trouble = if self.doubted { &self.asking } else { &self.renewing };
+        if let Some(trouble) = trouble.as_ref().or(self.asking.as_ref()) {
             return Some(trouble.retry_at);
         }
-        let pause = self.pause_end();
         if self.dead || self.doubted {
-            return Some(pause.unwrap_or(self.received_at));
+            return Some(self.pause_end().unwrap_or(self.received_at));
         }
         let end = self.expires_at?;
         let window = end.plus(-self.wanted(None));
@@ -237,8 +290,8 @@ impl Schedule {
     pub fn on_timer(&self, now: Timestamp) -> Option<Step> {
         let due = self.wake_at().is_some_and(|at| now >= at);
         // After a failed check of a healthy token, another check is enough.
-        let healthy = self.left(now).is_none_or(|left| left > self.wanted(None));
-        due.then_some(if self.doubted || healthy { Step::Verify } else { Step::Renew })
+        let check = self.doubted || (self.asking.is_some() && self.renewing.is_none() && !self.dead);
+        due.then_some(if check { Step::Verify } else { Step::Renew })
     }
 
     /// Until when nothing is sent, if the server refused our tokens too often.
@@ -255,12 +308,12 @@ impl Schedule {
 
     /// The failure that lasts, if one does.
     pub fn trouble(&self) -> Option<&Trouble> {
-        self.trouble.as_ref()
+        self.renewing.as_ref().or(self.asking.as_ref())
     }
 
     /// Why only the person can help, if so.
-    pub fn relink(&self) -> Option<&str> {
-        self.relink.as_deref()
+    pub fn ended(&self) -> Option<&Ended> {
+        self.ended.as_ref()
     }
 
     /// The end to tell git, if it is sure: not when our clock was set back since the pair came.

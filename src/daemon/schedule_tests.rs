@@ -96,6 +96,27 @@ fn one_invalid_grant_is_no_proof_of_death() {
 }
 
 #[test]
+fn a_lost_answer_is_followed_by_one_more_try_and_an_honest_end() {
+    let mut schedule = two_hours();
+    schedule.on_lost(at(7000));
+    schedule.on_failed(at(7000), "reset".into(), None, 0.0);
+    assert_eq!(schedule.on_get(at(7000), None), Step::Verify, "the token may be dead");
+    // The server had not begun: the token lives, is served, and nothing is lost.
+    let mut alive = schedule.clone();
+    alive.on_verified(true);
+    assert_eq!(alive.on_get(at(7000), None), Step::Serve);
+    alive.on_refused_renewal(at(7010), "invalid_grant".into());
+    assert_eq!(alive.ended(), None, "and one refusal is no proof, as ever");
+    // The server had renewed.
+    schedule.on_verified(false);
+    assert!(matches!(schedule.on_get(at(7001), None), Step::Refuse(Reason::Failed(..))));
+    assert_eq!(schedule.on_get(at(7002), None), Step::Renew);
+    schedule.on_refused_renewal(at(7002), "invalid_grant".into());
+    assert_eq!(schedule.on_get(at(7003), None), Step::Refuse(Reason::Relink(Ended::AnswerLost(at(7000)))));
+    assert_eq!(schedule.wake_at(), None);
+}
+
+#[test]
 fn a_refused_token_is_checked_before_it_is_served_again() {
     let mut schedule = two_hours();
     assert!(schedule.on_refused_token(at(10)));
@@ -114,7 +135,7 @@ fn a_refused_token_is_checked_before_it_is_served_again() {
 fn a_token_that_can_not_be_checked_is_not_served() {
     let mut schedule = two_hours();
     schedule.on_refused_token(at(10));
-    schedule.on_failed(at(10), "unreachable".into(), None, 0.0);
+    schedule.on_unanswered(at(10), "unreachable".into(), None, 0.0);
     assert!(matches!(schedule.on_get(at(10), None), Step::Refuse(Reason::Failed(..))));
 }
 
@@ -164,6 +185,8 @@ enum Event {
     Verified(bool),
     Renewed(Option<i64>),
     Failed(Option<i64>),
+    Unanswered,
+    Lost,
     RefusedRenewal,
     Clock(i64),
 }
@@ -177,6 +200,8 @@ fn events() -> impl proptest::strategy::Strategy<Value = Vec<Event>> {
         proptest::option::of(1i64..10_000).prop_map(Event::Renewed),
         proptest::option::of(-10i64..100_000).prop_map(Event::Failed),
         Just(Event::RefusedRenewal),
+        Just(Event::Unanswered),
+        Just(Event::Lost),
         (-5_000i64..10_000).prop_map(Event::Clock),
     ];
     proptest::collection::vec(event, 0..60)
@@ -199,6 +224,8 @@ proptest::proptest! {
                     schedule.on_renewed(received, end, true);
                 }
                 Event::Failed(after) => schedule.on_failed(now, "failed".into(), after, 0.3),
+                Event::Unanswered => schedule.on_unanswered(now, "silent".into(), None, 0.3),
+                Event::Lost => { schedule.on_lost(now); bad = true; }
                 Event::RefusedRenewal => schedule.on_refused_renewal(now, "invalid_grant".into()),
                 Event::Get(min_life) => if schedule.on_get(now, min_life) == Step::Serve {
                     proptest::prop_assert!(!bad);

@@ -277,7 +277,6 @@ fn refused(account: &Account, refusal: Refusal) -> Failure {
     let (who, link) = (account.profile.who(), account.profile.link_command());
     match refusal {
         Refusal::Schedule(Reason::Relink(why)) => {
-            let why = why.trim_end_matches('.');
             Failure::new(Code::Relink, format!("the login of {who} has ended: {why}. To log in again, type: {link}"))
         }
         Refusal::Schedule(Reason::Failed(why, again_at)) => {

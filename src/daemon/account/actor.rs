@@ -299,7 +299,7 @@ impl Actor {
                 tracing::warn!(account = %who, %why, "not renewed");
                 return self.with_held(|held| {
                     if lost {
-                        held.schedule.doubt(); // the server may have renewed, which kills the token
+                        held.schedule.on_lost(now);
                     }
                     held.schedule.on_failed(now, why, retry_after, jitter());
                 });
@@ -317,9 +317,9 @@ impl Actor {
         self.with_held(|held| match verdict {
             Ok(liveness) => held.schedule.on_verified(liveness != Liveness::Dead),
             Err(Trouble::Transient { why, retry_after, .. }) => {
-                held.schedule.on_failed(now, why, retry_after, jitter());
+                held.schedule.on_unanswered(now, why, retry_after, jitter());
             }
-            Err(Trouble::Refused { why, .. }) => held.schedule.on_failed(now, why, None, jitter()),
+            Err(Trouble::Refused { why, .. }) => held.schedule.on_unanswered(now, why, None, jitter()),
         });
     }
 

@@ -37,9 +37,8 @@ impl Held {
         let mut schedule = Schedule::new(min_life, record.received_at, record.expires_at, renewable);
         // Something may be using the token already: nobody knows what the last daemon handed out.
         schedule.on_served(now);
-        if record.refreshing_since.is_some() {
-            // A daemon ended while it renewed this pair, so the token may be dead already.
-            schedule.doubt();
+        if let Some(at) = record.refreshing_since {
+            schedule.on_lost(at); // a daemon ended in the middle of a renewal
         }
         Self { record, schedule, unsaved }
     }
@@ -70,8 +69,8 @@ impl Held {
     }
 
     fn state(&self, renewing: bool, place: &str, now: Timestamp) -> (State, String) {
-        if let Some(why) = self.schedule.relink() {
-            return (State::Relink, why.into());
+        if let Some(ended) = self.schedule.ended() {
+            return (State::Relink, ended.to_string());
         }
         if renewing {
             return (State::Renewing, String::new());

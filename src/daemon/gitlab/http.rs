@@ -115,7 +115,8 @@ impl Http {
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > MAX_BODY {
-                return Err(Trouble::transient(format!("the answer to {place} is far too long")));
+                let why = format!("the answer to {place} is far too long");
+                return Err(Trouble::Transient { why, retry_after: None, lost: true });
             }
             body.extend_from_slice(&chunk);
         }
@@ -169,7 +170,9 @@ fn says_nothing(status: StatusCode, headers: &HeaderMap) -> Option<Trouble> {
         }
     }
     let retry_after = headers.get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.trim().parse().ok());
-    Some(Trouble::Transient { why, retry_after, lost: false })
+    // A proxy may have lost the answer of a server that has done what it was asked.
+    let lost = matches!(status.as_u16(), 500 | 502 | 504);
+    Some(Trouble::Transient { why, retry_after, lost })
 }
 
 /// An error with its causes: what is wrong with a certificate is only said in the last one.

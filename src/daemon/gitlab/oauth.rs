@@ -143,9 +143,12 @@ fn classify(error: AnswerError) -> Trouble {
             Trouble::Refused { why: format!("the server says {error}"), error: error.into() }
         }
         RequestTokenError::Request(trouble) => trouble,
-        RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
-            Trouble::transient("the answer of the token endpoint is not the JSON that RFC 6749 asks for")
-        }
+        // Whoever answered so, the server behind it may have done what it was asked.
+        RequestTokenError::Parse(..) | RequestTokenError::Other(_) => Trouble::Transient {
+            why: "the answer of the token endpoint is not the JSON that RFC 6749 asks for".into(),
+            retry_after: None,
+            lost: true,
+        },
     }
 }
 
