@@ -6,6 +6,7 @@ mod support;
 mod bad_input;
 mod configuring;
 mod daemon_life;
+mod faults;
 mod git_works;
 mod keyring;
 mod linking;

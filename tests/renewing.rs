@@ -2,30 +2,17 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use gitlab_stand_in::{Endpoint, Fault, What, When};
 
 use crate::support::{HELPER, PATIENCE, Sandbox, Started, eventually, run};
 
-/// Stops the daemon, and makes it believe at its next start that the token came `age` seconds ago
-/// and has `left` seconds to live.
-fn age_token(sandbox: &Sandbox, age: i64, left: i64) {
-    sandbox.verb(["daemon", "stop"]).succeeded();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs() as i64;
-    let files = sandbox.state_files(".tokens");
-    let [file] = files.as_slice() else { panic!("one account: {files:?}") };
-    let mut record: serde_json::Value = serde_json::from_slice(&fs::read(file).expect("readable")).expect("JSON");
-    record["received_at"] = (now - age).into();
-    record["expires_at"] = (now + left).into();
-    fs::write(file, record.to_string()).expect("written");
-}
-
 /// A sandbox whose daemon has renewed the pair and can't save it: what is in the way, and the new
 /// token.
 fn unsaved() -> (Sandbox, PathBuf, String) {
     let sandbox = Sandbox::linked();
-    age_token(&sandbox, 7200, 0);
+    sandbox.age_token(7200, 0);
     let [tokens] = &sandbox.state_files(".tokens")[..] else { panic!("one account") };
     let in_the_way = tokens.with_extension("tokens.new");
     sandbox.gitlab.fault(Fault::once_after(Endpoint::Token, What::Delay(Duration::from_secs(2))));
@@ -47,7 +34,7 @@ fn questions(sandbox: &Sandbox) -> usize {
 fn fifty_gets_with_an_expired_token_cause_one_token_request() {
     let sandbox = Sandbox::linked();
     let old = sandbox.token();
-    age_token(&sandbox, 7200, 0);
+    sandbox.age_token(7200, 0);
     sandbox.gitlab.expire_access_tokens("alice");
     let asking: Vec<_> = (0..50).map(|_| sandbox.start_helper("get", &sandbox.question())).collect();
     let tokens: Vec<_> = asking.into_iter().map(|asking| asking.finish().succeeded().token()).collect();
@@ -59,7 +46,7 @@ fn fifty_gets_with_an_expired_token_cause_one_token_request() {
 #[test]
 fn a_token_is_renewed_before_git_asks() {
     let sandbox = Sandbox::linked();
-    age_token(&sandbox, 7198, 2);
+    sandbox.age_token(7198, 2);
     sandbox.verb(["daemon", "start"]).succeeded();
     let renewed = sandbox.gitlab.wait_until(PATIENCE, |requests| requests.iter().any(|request| request.is_refresh()));
     assert!(renewed, "nobody asked, and it was renewed");
@@ -68,7 +55,7 @@ fn a_token_is_renewed_before_git_asks() {
 #[test]
 fn a_renewal_does_not_come_earlier_than_it_must() {
     let sandbox = Sandbox::linked();
-    age_token(&sandbox, 6000, 1200);
+    sandbox.age_token(6000, 1200);
     sandbox.token();
     assert_eq!(sandbox.gitlab.token_requests(), 0);
     // But a caller who needs more gets more.
@@ -171,7 +158,7 @@ fn hundreds_of_erases_in_a_row_cause_a_handful_of_requests() {
 fn a_living_token_is_served_while_the_server_is_down() {
     let sandbox = Sandbox::linked();
     let token = sandbox.token();
-    age_token(&sandbox, 6900, 300);
+    sandbox.age_token(6900, 300);
     let down = What::Status { code: 503, headers: Vec::new(), body: "down".into() };
     sandbox.gitlab.fault(Fault { on: Endpoint::Token, when: When::Before, what: down, times: None });
     assert_eq!(sandbox.token(), token);
@@ -186,7 +173,7 @@ fn a_living_token_is_served_while_the_server_is_down() {
 #[test]
 fn an_expired_token_is_not_served_when_renewing_fails() {
     let sandbox = Sandbox::linked();
-    age_token(&sandbox, 7200, 0);
+    sandbox.age_token(7200, 0);
     for what in [What::Reset, What::Html, What::BrokenJson, What::Empty] {
         sandbox.gitlab.fault(Fault { on: Endpoint::Token, when: When::Before, what, times: None });
         let refused = sandbox.get().succeeded();
@@ -195,14 +182,14 @@ fn an_expired_token_is_not_served_when_renewing_fails() {
         sandbox.gitlab.clear_faults();
         // The link survived, and the next one who asks gets a token.
         eventually("it is renewed", || sandbox.get().attribute("password").is_some());
-        age_token(&sandbox, 7200, 0);
+        sandbox.age_token(7200, 0);
     }
 }
 
 #[test]
 fn a_server_that_never_answers_does_not_hang_git() {
     let sandbox = Sandbox::linked();
-    age_token(&sandbox, 7200, 0);
+    sandbox.age_token(7200, 0);
     sandbox.gitlab.fault(Fault { on: Endpoint::Token, when: When::Before, what: What::Silence, times: Some(1) });
     let refused = sandbox.get().succeeded();
     assert!(refused.took < Duration::from_secs(10), "{refused:?}");
@@ -215,7 +202,7 @@ fn a_server_that_never_answers_does_not_hang_git() {
 #[test]
 fn one_invalid_grant_does_not_end_the_link() {
     let sandbox = Sandbox::linked();
-    age_token(&sandbox, 6900, 300);
+    sandbox.age_token(6900, 300);
     sandbox.gitlab.fault(Fault::once(Endpoint::Token, What::TransientInvalidGrant));
     let old = sandbox.token();
     assert_eq!(sandbox.account()["state"], "unreachable");
@@ -227,7 +214,7 @@ fn one_invalid_grant_does_not_end_the_link() {
 #[test]
 fn two_daemons_on_one_home_take_turns() {
     let sandbox = Sandbox::linked();
-    age_token(&sandbox, 7200, 0);
+    sandbox.age_token(7200, 0);
     let other = sandbox.path("other");
     crate::support::make_private(&other);
     // The same home in a container or under cron: another socket, the same state.
@@ -257,7 +244,7 @@ fn two_daemons_on_one_home_take_turns() {
 #[test]
 fn a_full_or_read_only_store_does_not_cost_the_refresh_token() {
     let sandbox = Sandbox::linked();
-    age_token(&sandbox, 7200, 0);
+    sandbox.age_token(7200, 0);
     // Where the record's new version would be written there is a directory, so no write succeeds,
     // also not as root.
     let [record] = &sandbox.state_files(".tokens")[..] else { panic!("one account") };
@@ -307,7 +294,7 @@ fn a_server_that_repeats_what_it_was_sent_is_not_quoted() {
         (400, vec![], format!(r#"{{"error":"{secret}"}}"#)),
         (302, vec![("Location".to_owned(), format!("http://evil.example/{secret}?t={secret}"))], String::new()),
     ] {
-        age_token(&sandbox, 7200, 0);
+        sandbox.age_token(7200, 0);
         let what = What::Status { code, headers, body: body.clone() };
         sandbox.gitlab.fault(Fault::once(Endpoint::Token, what));
         let refused = sandbox.get().succeeded();
@@ -323,7 +310,7 @@ fn a_server_that_repeats_what_it_was_sent_is_not_quoted() {
 fn a_lost_answer_is_not_followed_by_a_token_that_may_be_dead() {
     let sandbox = Sandbox::linked();
     let old = sandbox.token();
-    age_token(&sandbox, 6900, 300);
+    sandbox.age_token(6900, 300);
     sandbox.gitlab.fault(Fault::once_after(Endpoint::Token, What::Close));
     // The server has renewed, which killed the token that we still count as living.
     let answer = sandbox.get().succeeded();

@@ -7,6 +7,7 @@ mod account;
 mod accounts;
 mod clock;
 mod config;
+mod fault;
 mod files;
 mod gitlab;
 mod hardening;

@@ -5,6 +5,7 @@
 //! Save the new pair before anybody sees it.
 
 use super::clock::Timestamp;
+use super::fault;
 use super::gitlab::{GitLab, Trouble};
 use super::places::Places;
 use super::store::{Prompt, Record, StoreError, Vault};
@@ -48,18 +49,102 @@ pub async fn renew(places: &Places, vault: &Vault, gitlab: &GitLab, id: &str, he
             why: "it has no end and was revoked".into(),
         });
     };
-    let marked = held.marked(Timestamp::now());
+    fault::point("before-mark");
+    let now = Timestamp::now();
+    // The time of an answer that was lost earlier stays: it is what a person will be told.
+    let marked = held.clone().marked(stored.refreshing_since.unwrap_or(now));
     if let Err(why) = vault.save(id, &marked, Prompt::Forbidden).await {
         return Renewal::Store(why);
     }
+    fault::point("after-mark");
     let grant = match gitlab.refresh(&refresh_token).await {
         Ok(grant) => grant,
-        Err(trouble) => return Renewal::Failed(trouble),
+        Err(trouble) => {
+            let lost = matches!(trouble, Trouble::Transient { lost: true, .. });
+            if !lost && stored.refreshing_since.is_none() {
+                // Nothing was spent, and the next daemon need not wonder. If the mark stays all
+                // the same, it asks the server once more than it must.
+                let _ = vault.save(id, &held, Prompt::Forbidden).await;
+            }
+            return Renewal::Failed(trouble);
+        }
     };
+    fault::point("after-answer");
     let pair = Record::new(grant.access_token, grant.refresh_token, Timestamp::now(), grant.expires_in);
     let renewed = marked.renewed(pair);
     match vault.save(id, &renewed, Prompt::Forbidden).await {
-        Ok(()) => Renewal::Renewed(renewed),
+        Ok(()) => {
+            fault::point("after-save");
+            Renewal::Renewed(renewed)
+        }
         Err(why) => Renewal::Unsaved(renewed, why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::gitlab::{Endpoints, Network};
+    use crate::daemon::secret::Secret;
+    use crate::daemon::store::StoreKind;
+    use gitlab_stand_in::{Application, StandIn};
+
+    /// One daemon's view: its own store, its own connection, its own idea of the pair.
+    struct Daemon {
+        places: Places,
+        vault: Vault,
+        gitlab: GitLab,
+        held: Record,
+    }
+
+    impl Daemon {
+        /// Renews as an actor does; true if it was this one that spent the refresh token.
+        async fn renew(&mut self) -> bool {
+            match renew(&self.places, &self.vault, &self.gitlab, "alice", self.held.clone(), false).await {
+                Renewal::Renewed(record) => {
+                    self.held = record;
+                    true
+                }
+                Renewal::Adopted(record) => {
+                    self.held = record;
+                    false
+                }
+                other => panic!("the link is lost: {other:?}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn two_daemons_and_a_thousand_expiries_never_spend_a_refresh_token_twice() {
+        let server = StandIn::builder().start();
+        server.add_user("alice", "Alice");
+        let application = server.add_application(Application::default());
+        let pair = server.issue_tokens("alice", &application.client_id, "read_api");
+        let directory = tempfile::tempdir().expect("a directory");
+        let places = Places::at(directory.path());
+        std::fs::create_dir_all(places.tokens()).expect("made");
+        let record = Record::new(
+            Secret::new(pair.access_token),
+            Some(Secret::new(pair.refresh_token)),
+            Timestamp::now(),
+            Some(7200),
+        );
+        let daemon = || {
+            let instance = server.url().parse().expect("an address");
+            let gitlab =
+                GitLab::new(instance, application.client_id.clone(), None, Endpoints::default(), Network::default());
+            let vault = Vault::open(StoreKind::File, &places.tokens());
+            Daemon { places: places.clone(), vault, gitlab, held: record.clone() }
+        };
+        let (mut one, mut two) = (daemon(), daemon());
+        one.vault.save("alice", &record, Prompt::Forbidden).await.expect("saved");
+        for expiry in 1..=1000 {
+            // Both find the token expired at the same moment.
+            let spent = tokio::join!(one.renew(), two.renew());
+            assert!(spent.0 != spent.1, "one spends, the other adopts");
+            assert_eq!(one.held.access_token, two.held.access_token);
+            assert_eq!(server.token_requests(), expiry);
+        }
+        assert_eq!(server.live_pairs("alice"), 1);
     }
 }

@@ -193,6 +193,13 @@ impl Schedule {
         }
     }
 
+    /// Whether the token is known to be alive, whatever is left of its life. For somebody who can't
+    /// wait for a renewal any longer.
+    pub fn is_alive(&self, now: Timestamp) -> bool {
+        let alive = !self.doubted && self.left(now).is_none_or(|left| left > 0);
+        alive && self.ended.is_none() && self.paused(now).is_none()
+    }
+
     /// A token was handed out.
     pub fn on_served(&mut self, now: Timestamp) {
         self.served_at = Some(now);

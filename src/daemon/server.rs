@@ -139,6 +139,9 @@ impl Server {
                 // A password typed by a person can't help, so git is told not to ask for one.
                 Ok(Err(refusal)) => return refused(&account, refusal).to_block().with("quit", "1"),
                 Err(_) => {
+                    if let Some(rest) = account.get_rest().await {
+                        return credential(rest, request);
+                    }
                     let who = account.profile.who();
                     let text = format!("renewing the token of {who} takes too long; try again in a moment");
                     return Failure::new(Code::Unreachable, text).to_block().with("quit", "1");

@@ -6,7 +6,7 @@ pub mod run;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use gitlab_stand_in::browser::Browser;
 use gitlab_stand_in::{Application, Role, StandIn, Visibility};
@@ -256,6 +256,19 @@ impl Sandbox {
     /// Where the daemon listens.
     pub fn socket(&self) -> PathBuf {
         PathBuf::from(self.status()["daemon"]["socket"].as_str().expect("a path"))
+    }
+
+    /// Stops the daemon, and makes it believe at its next start that the token came `age` seconds ago
+    /// and has `left` seconds to live.
+    pub fn age_token(&self, age: i64, left: i64) {
+        self.verb(["daemon", "stop"]).succeeded();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs() as i64;
+        let files = self.state_files(".tokens");
+        let [file] = files.as_slice() else { panic!("one account: {files:?}") };
+        let mut record: serde_json::Value = serde_json::from_slice(&fs::read(file).expect("readable")).expect("JSON");
+        record["received_at"] = (now - age).into();
+        record["expires_at"] = (now + left).into();
+        fs::write(file, record.to_string()).expect("written");
     }
 
     /// The state files whose names end so.

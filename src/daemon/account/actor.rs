@@ -127,6 +127,11 @@ impl Actor {
                 self.waiting.push(Waiting { min_life, reply });
                 self.serve();
             }
+            Command::GetRest { reply } => {
+                let now = Timestamp::now();
+                let rest = self.pair.held_mut().and_then(|held| held.hand_out_rest(now));
+                let _ = reply.send(rest); // whoever asked may be gone
+            }
             Command::Refused { token, reply } => {
                 self.on_refused(&token);
                 let _ = reply.send(());

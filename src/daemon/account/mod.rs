@@ -90,6 +90,7 @@ pub struct Status {
 #[derive(Debug)]
 enum Command {
     Get { min_life: Option<i64>, reply: oneshot::Sender<Result<HandOut, Refusal>> },
+    GetRest { reply: oneshot::Sender<Option<HandOut>> },
     Refused { token: Secret, reply: oneshot::Sender<()> },
     Status { check: bool, reply: oneshot::Sender<Status> },
     Retire { reply: oneshot::Sender<Option<Retired>> },
@@ -136,6 +137,11 @@ impl Account {
     /// A token that lives `min_life` seconds, or as long as usual.
     pub async fn get(&self, min_life: Option<i64>) -> Result<HandOut, Refusal> {
         self.ask(|reply| Command::Get { min_life, reply }).await.unwrap_or(Err(Refusal::Ending))
+    }
+
+    /// What is left of the token, for somebody who can't wait for its renewal any longer.
+    pub async fn get_rest(&self) -> Option<HandOut> {
+        self.ask(|reply| Command::GetRest { reply }).await.flatten()
     }
 
     /// git was refused with this token. Returns once it is certain not to be handed out again

@@ -53,13 +53,20 @@ impl Held {
     /// The token, if this is the moment to serve it; else what to do first.
     pub(super) fn hand_out(&mut self, now: Timestamp, min_life: Option<i64>) -> Result<HandOut, Step> {
         match self.schedule.on_get(now, min_life) {
-            Step::Serve => {
-                self.schedule.on_served(now);
-                let expires_at = self.schedule.expiry_for_git(now);
-                Ok(HandOut { token: self.record.access_token.clone(), expires_at })
-            }
+            Step::Serve => Ok(self.serve(now)),
             step => Err(step),
         }
+    }
+
+    /// What is left of a token that is known to be alive.
+    pub(super) fn hand_out_rest(&mut self, now: Timestamp) -> Option<HandOut> {
+        self.schedule.is_alive(now).then(|| self.serve(now))
+    }
+
+    fn serve(&mut self, now: Timestamp) -> HandOut {
+        self.schedule.on_served(now);
+        let expires_at = self.schedule.expiry_for_git(now);
+        HandOut { token: self.record.access_token.clone(), expires_at }
     }
 
     /// When something is to be done without being asked.

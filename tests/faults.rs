@@ -1,0 +1,147 @@
+//! Whatever happens at the token endpoint, or to the daemon in the middle of a renewal, the link
+//! survives as far as GitLab lets it, and the person is told the truth.
+
+use gitlab_stand_in::{Endpoint, Fault, What, When};
+
+use crate::support::{Sandbox, eventually};
+
+fn status(code: u16) -> What {
+    What::Status { code, headers: Vec::new(), body: "no".into() }
+}
+
+fn json(body: &str) -> What {
+    What::Body(body.as_bytes().to_vec())
+}
+
+/// Faults before the server processes anything. None of them says anything about the tokens.
+fn passing() -> Vec<What> {
+    let mut faults: Vec<What> = [408, 425, 429, 500, 502, 503, 504, 301, 404].into_iter().map(status).collect();
+    faults.extend([What::Reset, What::Close, What::Empty, What::Html, What::BrokenJson]);
+    faults.extend([
+        json("{}"),
+        json(r#"{"access_token":"x"}"#),
+        json(r#"{"access_token":"a\u0000b","token_type":"Bearer","expires_in":7200}"#),
+        json(r#"{"access_token":"a\nb","token_type":"Bearer","expires_in":7200}"#),
+        json(r#"{"error":42}"#),
+    ]);
+    faults
+}
+
+/// Runs a check for every fault, all at once: each has a sandbox of its own, and mostly waits.
+fn for_each(faults: Vec<What>, check: impl Fn(What, &str) + Sync) {
+    std::thread::scope(|scope| {
+        for what in faults {
+            let check = &check;
+            scope.spawn(move || check(what.clone(), &format!("{what:?}")));
+        }
+    });
+}
+
+#[test]
+fn a_living_token_is_served_through_every_fault_and_then_renewed() {
+    for_each(passing(), |what, shown| {
+        let sandbox = Sandbox::linked();
+        let old = sandbox.token();
+        sandbox.age_token(6900, 300);
+        sandbox.gitlab.fault(Fault { on: Endpoint::Token, when: When::Before, what, times: None });
+        assert_eq!(sandbox.get().token(), old, "{shown}");
+        let account = sandbox.account();
+        assert_eq!(account["state"], "unreachable", "{shown}: {account}");
+        let detail = account["detail"].as_str().expect("text");
+        assert!(detail.contains("next try in") && detail.len() > 40, "{shown}: {account}");
+        sandbox.gitlab.clear_faults();
+        eventually("it is renewed", || sandbox.token() != old);
+        assert_eq!(sandbox.account()["state"], "ok", "{shown}");
+    });
+}
+
+#[test]
+fn an_expired_token_is_never_served_and_every_fault_passes() {
+    for_each(passing(), |what, shown| {
+        let sandbox = Sandbox::linked();
+        sandbox.age_token(7200, 0);
+        sandbox.gitlab.fault(Fault { on: Endpoint::Token, when: When::Before, what, times: None });
+        let refused = sandbox.get().succeeded();
+        assert_eq!((refused.stdout.as_str(), refused.stderr.lines().count()), ("quit=1\n", 1), "{shown}: {refused:?}");
+        sandbox.gitlab.clear_faults();
+        eventually("it is renewed", || sandbox.get().attribute("password").is_some());
+        assert_eq!(sandbox.account()["state"], "ok", "{shown}");
+    });
+}
+
+#[test]
+fn a_server_that_names_a_time_is_not_asked_before() {
+    let sandbox = Sandbox::linked();
+    sandbox.age_token(7200, 0);
+    let busy =
+        What::Status { code: 429, headers: vec![("Retry-After".into(), "3".into())], body: "Retry later".into() };
+    sandbox.gitlab.fault(Fault { on: Endpoint::Token, when: When::Before, what: busy, times: Some(1) });
+    let told = sandbox.get().succeeded();
+    assert!(told.stderr.contains("429") && told.stderr.contains("Try again in 3 s"), "{told:?}");
+    sandbox.get().succeeded();
+    assert_eq!(sandbox.gitlab.token_requests(), 1, "whoever asks meanwhile causes nothing");
+    eventually("it is renewed", || sandbox.get().attribute("password").is_some());
+    assert_eq!(sandbox.gitlab.token_requests(), 2);
+}
+
+#[test]
+fn a_silent_server_does_not_keep_a_living_token_from_git() {
+    let sandbox = Sandbox::linked();
+    let old = sandbox.token();
+    sandbox.age_token(6900, 300);
+    sandbox.gitlab.fault(Fault::once(Endpoint::Token, What::Silence));
+    let answer = sandbox.get().succeeded();
+    assert_eq!(answer.token(), old);
+    assert!(answer.took < std::time::Duration::from_secs(10), "{answer:?}");
+    sandbox.kill_daemon(); // or its end would wait for the server's
+}
+
+#[test]
+fn a_lost_answer_is_told_as_what_it_is() {
+    let faults = vec![What::Reset, What::Close, What::Truncate, What::Html, What::Empty, status(502)];
+    for_each(faults, |what, shown| {
+        let sandbox = Sandbox::linked();
+        let old = sandbox.token();
+        sandbox.age_token(6900, 300);
+        sandbox.gitlab.fault(Fault::once_after(Endpoint::Token, what));
+        let first = sandbox.get().succeeded();
+        assert_ne!(first.attribute("password"), Some(old), "the old token is dead: {shown}");
+        // One more try with the old refresh token, and then the truth.
+        eventually("the login has ended", || sandbox.account()["state"] == "relink");
+        let told = sandbox.get().succeeded();
+        assert_eq!(told.stdout, "quit=1\n", "{shown}");
+        assert!(told.stderr.contains("its answer was lost at"), "{shown}: {told:?}");
+        assert!(told.stderr.contains("git credential-gitlab link"), "{shown}: {told:?}");
+        let requests = sandbox.gitlab.token_requests();
+        assert_eq!(requests, 2, "{shown}");
+        for _ in 0..3 {
+            sandbox.get().succeeded();
+        }
+        assert_eq!(sandbox.gitlab.token_requests(), requests, "no further requests: {shown}");
+        // One command mends it.
+        sandbox.link();
+        assert!(sandbox.get().attribute("password").is_some());
+    });
+}
+
+#[test]
+fn a_daemon_that_dies_at_any_step_of_a_renewal_loses_no_more_than_gitlab_does() {
+    for (step, survives) in [("before-mark", true), ("after-mark", true), ("after-answer", false), ("after-save", true)]
+    {
+        let mut sandbox = Sandbox::linked();
+        let old = sandbox.token();
+        sandbox.age_token(7200, 0);
+        sandbox.gitlab.expire_access_tokens("alice");
+        sandbox.set("GIT_CREDENTIAL_GITLAB_FAULT", step);
+        let cut_off = sandbox.get().succeeded();
+        assert_ne!(cut_off.attribute("password"), Some(old), "{step}");
+        sandbox.set("GIT_CREDENTIAL_GITLAB_FAULT", "nowhere");
+        sandbox.verb(["daemon", "stop"]).succeeded();
+        let next = sandbox.get().succeeded();
+        match survives {
+            true => assert!(next.attribute("password").is_some(), "{step}: {next:?}"),
+            false => assert!(next.stderr.contains("its answer was lost at"), "{step}: {next:?}"),
+        }
+        assert_eq!(sandbox.gitlab.live_pairs("alice"), 1, "{step}");
+    }
+}
