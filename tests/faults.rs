@@ -1,9 +1,11 @@
 //! Whatever happens at the token endpoint, or to the daemon in the middle of a renewal, the link
 //! survives as far as GitLab lets it, and the person is told the truth.
 
-use gitlab_stand_in::{Endpoint, Fault, What, When};
+use std::time::Duration;
 
-use crate::support::{Sandbox, eventually};
+use gitlab_stand_in::{BanLimits, Endpoint, Fault, What, When};
+
+use crate::support::{Sandbox, Started, eventually};
 
 fn status(code: u16) -> What {
     What::Status { code, headers: Vec::new(), body: "no".into() }
@@ -92,7 +94,7 @@ fn a_silent_server_does_not_keep_a_living_token_from_git() {
     sandbox.gitlab.fault(Fault::once(Endpoint::Token, What::Silence));
     let answer = sandbox.get().succeeded();
     assert_eq!(answer.token(), old);
-    assert!(answer.took < std::time::Duration::from_secs(10), "{answer:?}");
+    assert!(answer.took < Duration::from_secs(10), "{answer:?}");
     sandbox.kill_daemon(); // or its end would wait for the server's
 }
 
@@ -144,4 +146,54 @@ fn a_daemon_that_dies_at_any_step_of_a_renewal_loses_no_more_than_gitlab_does() 
         }
         assert_eq!(sandbox.gitlab.live_pairs("alice"), 1, "{step}");
     }
+}
+
+#[test]
+fn git_lfs_that_asks_in_a_loop_gets_nobody_banned() {
+    let sandbox = Sandbox::linked();
+    let clone = sandbox.clone("group/app", "app");
+    let pointer = "version https://git-lfs.github.com/spec/v1\n\
+                   oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n";
+    std::fs::write(clone.join("large.bin"), pointer).expect("written");
+    sandbox.git_in(&clone, ["add", "large.bin"]).succeeded();
+    sandbox.git_in(&clone, ["commit", "--quiet", "-m", "a pointer"]).succeeded();
+    std::fs::write(clone.join(".gitattributes"), "*.bin filter=lfs diff=lfs merge=lfs -text\n").expect("written");
+    sandbox.git_in(&clone, ["add", ".gitattributes"]).succeeded();
+    sandbox.git_in(&clone, ["commit", "--quiet", "-m", "kept by LFS"]).succeeded();
+    // GitLab's defaults where an administrator turns the ban on; and a blocked user, whose token
+    // lives and is refused all the same.
+    let limits = BanLimits { failures: 10, window: Duration::from_secs(60), ban: Duration::from_secs(3600) };
+    sandbox.gitlab.set_ban_limits(Some(limits));
+    sandbox.gitlab.block_user("alice");
+    for _ in 0..5 {
+        let pull = sandbox.git_in(&clone, ["lfs", "pull"]);
+        assert_ne!(pull.code, Some(0), "{pull:?}");
+        sandbox.git_in(&clone, ["fetch", "--quiet"]).ended_with(128);
+    }
+    assert!(sandbox.gitlab.failed_logins() <= 6, "{} failed logins", sandbox.gitlab.failed_logins());
+    assert!(!sandbox.gitlab.is_banned());
+    let told = sandbox.get().succeeded();
+    assert!(told.stdout == "quit=1\n" && told.stderr.contains("pausing for"), "{told:?}");
+    assert_eq!(sandbox.account()["state"], "unreachable");
+}
+
+#[test]
+fn a_long_transfer_outlives_what_is_fetched_beside_it() {
+    let sandbox = Sandbox::new();
+    sandbox.gitlab.set_token_lifetime(Duration::from_secs(60));
+    sandbox.link();
+    let token = sandbox.token();
+    // A clone whose last request is answered late, with the token of its first.
+    let slow =
+        Fault { on: Endpoint::Git, when: When::Before, what: What::Delay(Duration::from_secs(2)), times: Some(3) };
+    sandbox.gitlab.fault(slow);
+    let mut clone = sandbox.command("git");
+    clone.args(["clone", "--quiet", &sandbox.project("group/app"), "slow"]);
+    let clone = Started::new(clone);
+    for number in 0..5 {
+        sandbox.clone("group/app", &format!("beside{number}"));
+    }
+    clone.finish().succeeded();
+    assert_eq!(sandbox.token(), token);
+    assert_eq!(sandbox.gitlab.token_requests(), 0, "nothing was renewed under its feet");
 }
