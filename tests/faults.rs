@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use gitlab_stand_in::{BanLimits, Endpoint, Fault, What, When};
+use gitlab_stand_in::{BanLimits, Endpoint, Fault, StandIn, What, When};
 
 use crate::support::{Sandbox, Started, eventually};
 
@@ -196,4 +196,44 @@ fn a_long_transfer_outlives_what_is_fetched_beside_it() {
     clone.finish().succeeded();
     assert_eq!(sandbox.token(), token);
     assert_eq!(sandbox.gitlab.token_requests(), 0, "nothing was renewed under its feet");
+}
+
+/// Moves the token endpoint of the linked account, as git config could have.
+fn move_token_endpoint(sandbox: &Sandbox, to: &str) {
+    let [profile] = &sandbox.state_files(".json")[..] else { panic!("one account") };
+    let mut text: serde_json::Value = serde_json::from_slice(&std::fs::read(profile).expect("readable")).expect("JSON");
+    text["endpoints"]["token"] = to.into();
+    std::fs::write(profile, text.to_string()).expect("written");
+}
+
+#[test]
+fn a_server_that_can_not_be_reached_costs_nothing() {
+    let stranger = StandIn::builder().https(true).start();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its number");
+    for (to, named) in [
+        (format!("http://{closed}/oauth/token"), "onnect"),
+        ("http://nowhere.invalid/oauth/token".to_owned(), ""),
+        (format!("{}/oauth/token", stranger.url()), "certificate"),
+    ] {
+        let sandbox = Sandbox::linked();
+        let token = sandbox.token();
+        sandbox.age_token(6900, 300);
+        move_token_endpoint(&sandbox, &to);
+        assert_eq!(sandbox.get().token(), token, "{to}");
+        eventually("it is seen", || sandbox.account()["state"] == "unreachable");
+        let account = sandbox.account();
+        assert!(account["detail"].as_str().is_some_and(|detail| detail.contains(named)), "{to}: {account}");
+        sandbox.kill_daemon();
+        move_token_endpoint(&sandbox, &format!("{}/oauth/token", sandbox.gitlab.url()));
+        assert_ne!(sandbox.get().token(), token, "{to}: and then it is renewed");
+    }
+}
+
+#[test]
+fn a_server_that_names_no_end_is_asked_for_it() {
+    let sandbox = Sandbox::new();
+    sandbox.gitlab.configure(|modes| modes.omit_expires_in = true);
+    sandbox.link();
+    assert!(sandbox.account()["expires_at"].is_string());
+    assert!(sandbox.get().attribute("password_expiry_utc").is_some());
 }
