@@ -12,5 +12,6 @@ mod keyring;
 mod linking;
 mod renewing;
 mod secrets;
+mod soak;
 mod status;
 mod unlinking;

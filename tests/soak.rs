@@ -1,0 +1,96 @@
+//! Many accounts, many clients, short-lived tokens, faults and dying daemons at random: for a while.
+//!
+//! `SOAK_SECONDS`, `SOAK_ACCOUNTS` and `SOAK_CLIENTS` make it longer and larger; see contrib/soak.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use gitlab_stand_in::{Endpoint, Fault, StandIn, What, When};
+
+use crate::support::{Sandbox, eventually, run};
+
+fn setting(name: &str, usual: usize) -> usize {
+    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(usual)
+}
+
+/// Numbers that look random and are the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        // Knuth's MMIX generator; the high bits are the good ones.
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % sides
+    }
+}
+
+/// A kilobyte count from /proc/PID/status.
+fn resident(pid: i32) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a line");
+    line.split_whitespace().nth(1).and_then(|size| size.parse().ok()).expect("a number")
+}
+
+#[test]
+fn whatever_happens_for_a_while_every_link_works_afterwards() {
+    let length = Duration::from_secs(setting("SOAK_SECONDS", 12) as u64);
+    let (accounts, clients) = (setting("SOAK_ACCOUNTS", 12), setting("SOAK_CLIENTS", 8));
+    let sandbox = Sandbox::with(StandIn::builder().start());
+    sandbox.gitlab.set_token_lifetime(Duration::from_secs(4));
+    let names: Vec<String> = (0..accounts).map(|number| format!("user{number}")).collect();
+    for name in &names {
+        sandbox.gitlab.add_user(name, name);
+        let words = [sandbox.gitlab.url(), "--client-id", &sandbox.client_id, "--yes", "--store", "file"];
+        sandbox.link_as(name, words).succeeded();
+    }
+    let ask = |name: &str| sandbox.helper("get", format!("{}username={name}\n", sandbox.question()));
+    let (done, served, ends) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        for client in 0..clients {
+            let (names, ask, done, served) = (&names, &ask, &done, &served);
+            scope.spawn(move || {
+                let mut dice = Dice(client as u64 + 1);
+                while !done.load(Ordering::Relaxed) {
+                    let answer = ask(&names[dice.roll(names.len())]);
+                    assert!(answer.took < Duration::from_secs(12), "{answer:?}");
+                    assert!(answer.stderr.lines().count() <= 1, "{answer:?}");
+                    served.fetch_add(usize::from(answer.attribute("password").is_some()), Ordering::Relaxed);
+                }
+            });
+        }
+        let mut dice = Dice(42);
+        while started.elapsed() < length {
+            let what = match dice.roll(5) {
+                0 => What::Status { code: 503, headers: Vec::new(), body: String::new() },
+                1 => What::Reset,
+                2 => What::Html,
+                3 => What::Delay(Duration::from_millis(300)),
+                _ => What::Close,
+            };
+            sandbox.gitlab.fault(Fault { on: Endpoint::Token, when: When::Before, what, times: Some(2) });
+            if dice.roll(3) == 0 {
+                // With SIGKILL every renewal that is under way loses its login, which GitLab can't
+                // help (tests/faults.rs has that); with SIGTERM none may.
+                run::signal(sandbox.daemon_pid(), "TERM");
+                ends.fetch_add(1, Ordering::Relaxed);
+            }
+            std::thread::sleep(Duration::from_millis(200)); // the next blow; there is nothing to wait for
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    sandbox.gitlab.clear_faults();
+    let served = served.into_inner();
+    assert!(served > accounts * 10, "{served} tokens were served");
+    let pid = sandbox.daemon_pid();
+    let before = resident(pid);
+    for name in &names {
+        eventually("every link works", || ask(name).attribute("password").is_some());
+    }
+    for _ in 0..500 {
+        ask(&names[0]);
+    }
+    let grown = resident(pid).saturating_sub(before);
+    assert!(grown < 8 * 1024, "{grown} KiB more after 500 gets");
+    eprintln!("{served} tokens, {} token requests, {} daemons", sandbox.gitlab.token_requests(), ends.into_inner());
+}
