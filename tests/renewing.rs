@@ -286,9 +286,7 @@ fn a_pair_that_could_not_be_saved_is_the_one_that_unlink_revokes() {
 #[test]
 fn a_server_that_repeats_what_it_was_sent_is_not_quoted() {
     let sandbox = Sandbox::linked();
-    let [file] = &sandbox.state_files(".tokens")[..] else { panic!("one account") };
-    let record: serde_json::Value = serde_json::from_slice(&fs::read(file).expect("readable")).expect("JSON");
-    let secret = record["refresh_token"].as_str().expect("a refresh token").to_owned();
+    let secret = sandbox.refresh_token();
     for (code, headers, body) in [
         (400, vec![], format!(r#"{{"error":"invalid_grant","error_description":"bad token {secret}"}}"#)),
         (400, vec![], format!(r#"{{"error":"{secret}"}}"#)),

@@ -64,9 +64,7 @@ fn nothing_secret_is_in_any_log_argument_environment_or_message() {
 #[test]
 fn no_verb_of_the_helper_prints_the_refresh_token() {
     let sandbox = Sandbox::linked();
-    let [file] = &sandbox.state_files(".tokens")[..] else { panic!("one account") };
-    let record: serde_json::Value = serde_json::from_slice(&fs::read(file).expect("readable")).expect("JSON");
-    let refresh = record["refresh_token"].as_str().expect("a refresh token").to_owned();
+    let refresh = sandbox.refresh_token();
     for verb in ["get", "status", "capability"] {
         let said = sandbox.helper(verb, sandbox.question());
         assert!(!said.stdout.contains(&refresh) && !said.stderr.contains(&refresh), "{verb}");

@@ -271,6 +271,13 @@ impl Sandbox {
         fs::write(file, record.to_string()).expect("written");
     }
 
+    /// The refresh token that the daemon has stored.
+    pub fn refresh_token(&self) -> String {
+        let [file] = &self.state_files(".tokens")[..] else { panic!("one account") };
+        let record: serde_json::Value = serde_json::from_slice(&fs::read(file).expect("readable")).expect("JSON");
+        record["refresh_token"].as_str().expect("a refresh token").to_owned()
+    }
+
     /// The state files whose names end so.
     pub fn state_files(&self, ending: &str) -> Vec<PathBuf> {
         let directories = [self.state().join("accounts"), self.state().join("tokens")];
