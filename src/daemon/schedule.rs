@@ -172,7 +172,8 @@ impl Schedule {
             return Step::Refuse(Reason::Paused(until));
         }
         if let Some(ended) = &self.ended {
-            return Step::Refuse(Reason::Relink(ended.clone()));
+            // What was granted last is good to its end.
+            return if self.is_alive(now) { Step::Serve } else { Step::Refuse(Reason::Relink(ended.clone())) };
         }
         let failed = |trouble: &Trouble| Step::Refuse(Reason::Failed(trouble.why.clone(), trouble.not_before));
         if self.doubted {
@@ -196,8 +197,7 @@ impl Schedule {
     /// Whether the token is known to be alive, whatever is left of its life. For somebody who can't
     /// wait for a renewal any longer.
     pub fn is_alive(&self, now: Timestamp) -> bool {
-        let alive = !self.doubted && self.left(now).is_none_or(|left| left > 0);
-        alive && self.ended.is_none() && self.paused(now).is_none()
+        !self.doubted && self.left(now).is_none_or(|left| left > 0) && self.paused(now).is_none()
     }
 
     /// A token was handed out.

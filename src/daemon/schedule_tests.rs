@@ -96,6 +96,19 @@ fn one_invalid_grant_is_no_proof_of_death() {
 }
 
 #[test]
+fn a_login_that_has_ended_serves_what_is_left_of_its_token() {
+    let mut schedule = two_hours();
+    for _ in 0..=REFUSED_WAITS.len() {
+        schedule.on_refused_renewal(at(6700), "invalid_grant".into());
+    }
+    assert!(schedule.ended().is_some());
+    assert_eq!(schedule.on_get(at(7199), None), Step::Serve);
+    assert!(matches!(schedule.on_get(at(7200), None), Step::Refuse(Reason::Relink(_))));
+    schedule.on_refused_token(at(6800));
+    assert!(matches!(schedule.on_get(at(6800), None), Step::Refuse(Reason::Relink(_))), "but not one that was refused");
+}
+
+#[test]
 fn a_lost_answer_is_followed_by_one_more_try_and_an_honest_end() {
     let mut schedule = two_hours();
     schedule.on_lost(at(7000));
