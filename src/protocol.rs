@@ -98,6 +98,43 @@ impl Code {
     }
 }
 
+/// How an account is, as the word of `status` on the wire and in JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// It works.
+    Ok,
+    /// It works and is being renewed.
+    Renewing,
+    /// The server or the store can't be reached; what is there stays, and it is tried again.
+    Unreachable,
+    /// The person must link again.
+    Relink,
+    /// It works, but its newest tokens are in the daemon's memory alone.
+    Unsaved,
+    /// A word of a newer daemon.
+    Unknown(String),
+}
+
+impl State {
+    /// The state of a word.
+    pub fn from_word(word: &str) -> Self {
+        let known = [State::Ok, State::Renewing, State::Unreachable, State::Relink, State::Unsaved];
+        known.into_iter().find(|state| state.word() == word).unwrap_or_else(|| State::Unknown(word.into()))
+    }
+
+    /// The word on the wire and in JSON.
+    pub fn word(&self) -> &str {
+        match self {
+            State::Ok => "ok",
+            State::Renewing => "renewing",
+            State::Unreachable => "unreachable",
+            State::Relink => "relink",
+            State::Unsaved => "unsaved",
+            State::Unknown(word) => word,
+        }
+    }
+}
+
 /// A failed reply: its code, and the sentence for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {

@@ -5,7 +5,7 @@ use super::error::Error;
 use crate::client::Start;
 use crate::credential::Attributes;
 use crate::instance::Instance;
-use crate::protocol::{self, action, key};
+use crate::protocol::{self, State, action, key};
 
 /// The answer to `action=status`.
 #[derive(Debug)]
@@ -49,42 +49,6 @@ pub(super) struct Account {
     /// The groups and projects it serves, where the host has several accounts.
     pub(super) paths: Vec<String>,
     pub(super) default: bool,
-}
-
-/// How an account is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum State {
-    /// It works.
-    Ok,
-    /// It works and is being renewed.
-    Renewing,
-    /// The server does not answer; what is there stays.
-    Unreachable,
-    /// The person must link again.
-    Relink,
-    /// It works, but its newest tokens are in the daemon's memory alone.
-    Unsaved,
-    /// A word of a newer daemon.
-    Unknown(String),
-}
-
-impl State {
-    fn from_word(word: &str) -> Self {
-        let known = [State::Ok, State::Renewing, State::Unreachable, State::Relink, State::Unsaved];
-        known.into_iter().find(|state| state.word() == word).unwrap_or_else(|| State::Unknown(word.into()))
-    }
-
-    /// The word on the wire and in JSON.
-    pub(super) fn word(&self) -> &str {
-        match self {
-            State::Ok => "ok",
-            State::Renewing => "renewing",
-            State::Unreachable => "unreachable",
-            State::Relink => "relink",
-            State::Unsaved => "unsaved",
-            State::Unknown(word) => word,
-        }
-    }
 }
 
 impl Accounts {

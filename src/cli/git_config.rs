@@ -11,9 +11,7 @@ use std::process::{Command, Output, Stdio};
 
 use super::helper_list::Edit;
 use super::terminal::Terminal;
-
-/// What of git's environment says where the person's config is.
-const KEPT: [&str; 3] = ["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"];
+use crate::client::GIT_VARIABLES_KEPT;
 
 /// Whose config is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,7 +165,7 @@ impl Git {
         command.current_dir(Path::new(if cfg!(windows) { r"C:\" } else { "/" })).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy();
-            if name.starts_with("GIT_") && !KEPT.contains(&name.as_ref()) {
+            if name.starts_with("GIT_") && !GIT_VARIABLES_KEPT.contains(&name.as_ref()) {
                 command.env_remove(name.as_ref());
             }
         }

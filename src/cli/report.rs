@@ -1,7 +1,8 @@
 //! `status` for people: a paragraph per account, and what to type where something is wrong.
 
-use super::accounts::{Account, State};
+use super::accounts::Account;
 use super::time::Now;
+use crate::protocol::State;
 
 /// The paragraphs of all accounts.
 pub(super) fn render(accounts: &[Account], now: &Now) -> String {

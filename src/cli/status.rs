@@ -1,13 +1,13 @@
 //! `status`: who is linked, until when, what is wrong and what to do.
 
-use super::accounts::{Account, Accounts, State};
+use super::accounts::{Account, Accounts};
 use super::arguments::{Host, Status};
 use super::error::Error;
 use super::terminal::Terminal;
 use super::time::Now;
 use super::{json, report};
 use crate::client::Start;
-use crate::protocol::Code;
+use crate::protocol::{Code, State};
 
 /// Shows the accounts; the exit code tells a script how they are.
 pub(super) fn run(wanted: &Status, terminal: Terminal) -> Result<u8, Error> {

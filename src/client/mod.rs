@@ -29,6 +29,10 @@ const TRIES: u32 = 3;
 /// A process that is killed is gone after a few milliseconds.
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
+/// The variables of git's that say where a person's config is. All others describe a repository
+/// or a single command.
+pub const GIT_VARIABLES_KEPT: [&str; 3] = ["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"];
+
 /// Whether to start a daemon where none answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
@@ -224,9 +228,9 @@ pub fn start_daemon(endpoint: &Endpoint, within: Duration) -> Result<(), CallErr
 /// command (`GIT_DIR`, `GIT_CONFIG_PARAMETERS`, `GIT_SSL_NO_VERIFY`), a loader's may replace its
 /// code; the daemon serves every command to come.
 pub fn belongs_to_daemon(name: &str) -> bool {
-    const KEPT: [&str; 3] = ["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"];
     let ours = name.starts_with("GIT_CREDENTIAL_GITLAB_") && name != endpoint::SOCKET_VARIABLE;
-    ours || KEPT.contains(&name) || !["GIT_", "LD_", "DYLD_"].iter().any(|prefix| name.starts_with(prefix))
+    ours || GIT_VARIABLES_KEPT.contains(&name)
+        || !["GIT_", "LD_", "DYLD_"].iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Becomes another program; returns only if that failed.

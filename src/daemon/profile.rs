@@ -185,7 +185,6 @@ impl Profile {
                 Err(problem) => problems.push(problem),
             }
         }
-        profiles.sort_by_key(|profile| profile.first_linked_at);
         (profiles, problems)
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::pair::{Held, Pair, Unsaved};
-use super::{Command, HandOut, Refusal, Retired, Server, State, Status};
+use super::{Command, HandOut, Refusal, Retired, Server, Status};
 use crate::daemon::clock::Timestamp;
 use crate::daemon::gitlab::{Liveness, Trouble};
 use crate::daemon::places::Places;
@@ -354,7 +354,7 @@ impl Actor {
 
     fn status(&self) -> Status {
         let renewing = matches!(self.work, Some((Work::Renew, _)));
-        let (state, detail): (State, String) = self.pair.state(renewing, self.vault.place(), Timestamp::now());
+        let (state, detail) = self.pair.state(renewing, self.vault.place(), Timestamp::now());
         let held = self.pair.held();
         Status {
             state,

@@ -19,6 +19,7 @@ use super::profile::Profile;
 use super::schedule::Reason;
 use super::secret::Secret;
 use super::store::{Record, StoreError, Vault};
+use crate::protocol::State;
 use actor::Actor;
 
 /// Commands that may wait in line; a sender beyond that waits itself.
@@ -42,34 +43,6 @@ pub enum Refusal {
     Store(StoreError),
     /// The account is being unlinked, or the daemon is ending.
     Ending,
-}
-
-/// One of the words of `status --json`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// All is well.
-    Ok,
-    /// A renewal is running.
-    Renewing,
-    /// The server or the store can't be reached; it is tried again.
-    Unreachable,
-    /// The person must link again.
-    Relink,
-    /// The newest pair is in memory alone.
-    Unsaved,
-}
-
-impl State {
-    /// The word for it.
-    pub fn word(self) -> &'static str {
-        match self {
-            State::Ok => "ok",
-            State::Renewing => "renewing",
-            State::Unreachable => "unreachable",
-            State::Relink => "relink",
-            State::Unsaved => "unsaved",
-        }
-    }
 }
 
 /// How an account is.

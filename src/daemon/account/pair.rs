@@ -1,9 +1,10 @@
 //! What an account knows of its token pair, and how that looks to a person.
 
-use super::{HandOut, State};
+use super::HandOut;
 use crate::daemon::clock::Timestamp;
 use crate::daemon::schedule::{Schedule, Step};
 use crate::daemon::store::{Record, StoreError};
+use crate::protocol::State;
 
 /// The pair, as far as it is known.
 pub(super) enum Pair {

@@ -112,10 +112,6 @@ impl Accounts {
     }
 
     fn still_linked(&self, profile: &Profile, trouble: &Trouble) -> Failure {
-        let code = match trouble {
-            Trouble::Transient { .. } => Code::Unreachable,
-            Trouble::Refused { .. } => Code::Refused,
-        };
         let account = match self.list(Some(&profile.instance), None).len() {
             0 | 1 => String::new(),
             _ => format!(" --account {}", profile.username),
@@ -126,20 +122,19 @@ impl Accounts {
             profile.who(),
             profile.instance.short(),
         );
-        Failure::new(code, text)
+        Failure::new(trouble.code(), text)
     }
 
     fn put(&self, account: Account) {
         // Not brought up to date: that would run the account from its new file a second time.
-        let mut known = self.known.lock().expect("nobody panics while holding it");
+        let mut known = self.known_so_far();
         known.accounts.retain(|other| other.profile.id() != account.profile.id());
         known.accounts.push(account);
         known.accounts.sort_by_key(|account| account.profile.first_linked_at);
     }
 
     fn remove(&self, id: &str) {
-        let mut known = self.known.lock().expect("nobody panics while holding it");
-        known.accounts.retain(|account| account.profile.id() != id);
+        self.known_so_far().accounts.retain(|account| account.profile.id() != id);
     }
 }
 

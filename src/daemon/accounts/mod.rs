@@ -146,9 +146,14 @@ impl Accounts {
         while retiring.join_next().await.is_some() {}
     }
 
+    /// What is known, as it is.
+    fn known_so_far(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().expect("nobody panics while holding it")
+    }
+
     /// What is known, brought up to date if the directory has changed.
     fn known(&self) -> MutexGuard<'_, Known> {
-        let mut known = self.known.lock().expect("nobody panics while holding it");
+        let mut known = self.known_so_far();
         let changed_at = self.places.accounts().metadata().and_then(|found| found.modified()).ok();
         // A file that is mended in its place does not change the directory.
         if changed_at != known.directory_changed_at || !known.problems.is_empty() {

@@ -16,6 +16,7 @@ pub use rest::{Liveness, User};
 
 use super::secret::Secret;
 use crate::instance::Instance;
+use crate::protocol::Code;
 use http::Http;
 
 /// Why a request did not get what it asked for.
@@ -42,6 +43,14 @@ pub enum Trouble {
 }
 
 impl Trouble {
+    /// How a person's command ends that met it.
+    pub fn code(&self) -> Code {
+        match self {
+            Trouble::Transient { .. } => Code::Unreachable,
+            Trouble::Refused { .. } => Code::Refused,
+        }
+    }
+
     fn transient(why: impl Into<String>) -> Self {
         Trouble::Transient { why: why.into(), retry_after: None, lost: false }
     }
@@ -62,13 +71,8 @@ impl Endpoints {
     pub fn in_clear_text(&self) -> Option<&str> {
         let secret_over_network = |url: &&String| {
             let Ok(url) = url::Url::parse(url) else { return false };
-            let is_loopback = match url.host() {
-                Some(url::Host::Ipv4(address)) => address.is_loopback(),
-                Some(url::Host::Ipv6(address)) => address.is_loopback(),
-                Some(url::Host::Domain(name)) => name == "localhost",
-                None => false,
-            };
-            url.scheme() != "https" && !is_loopback
+            let is_loopback = || Instance::parse(&url.origin().ascii_serialization()).is_ok_and(|it| it.is_loopback());
+            url.scheme() != "https" && !is_loopback()
         };
         [&self.authorize, &self.token].into_iter().flatten().find(secret_over_network).map(String::as_str)
     }

@@ -143,10 +143,10 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, mut closed: oneshot::
 async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Response<Full<Bytes>>, Infallible> {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     if !shared.hosts.iter().any(|ours| ours == host) || request.uri().path() != shared.path {
-        return Ok(respond(StatusCode::NOT_FOUND, page::failed("Nothing here", "This is not a page.")));
+        return Ok(respond(StatusCode::NOT_FOUND, page::page("Nothing here", "This is not a page.")));
     }
     if request.method() != Method::GET {
-        return Ok(respond(StatusCode::METHOD_NOT_ALLOWED, page::failed("Nothing here", "This is not a form.")));
+        return Ok(respond(StatusCode::METHOD_NOT_ALLOWED, page::page("Nothing here", "This is not a form.")));
     }
     let query = request.uri().query().unwrap_or_default();
     let value = |name: &str| {
@@ -170,14 +170,14 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
     let _ = shared.returns.send(Return { outcome, page: sender }).await;
     match tokio::time::timeout(PAGE_WITHIN, ready).await {
         Ok(Ok(page)) => Ok(respond(StatusCode::OK, page)),
-        _ => Ok(respond(StatusCode::GATEWAY_TIMEOUT, page::failed("Not finished", "The terminal tells how it ends."))),
+        _ => Ok(respond(StatusCode::GATEWAY_TIMEOUT, page::page("Not finished", "The terminal tells how it ends."))),
     }
 }
 
 /// A browser that nobody waits for: a page loaded again, an old tab, a guess.
 fn stranger() -> Response<Full<Bytes>> {
     let text = "No link is waiting for this page: it was used already, or another one was begun since. Type the command again.";
-    respond(StatusCode::BAD_REQUEST, page::failed("Not linked", text))
+    respond(StatusCode::BAD_REQUEST, page::page("Not linked", text))
 }
 
 fn respond(status: StatusCode, page: String) -> Response<Full<Bytes>> {

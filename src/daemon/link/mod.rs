@@ -83,7 +83,7 @@ impl Begun {
             Ok(code) => code,
             Err(error) => {
                 let text = format!("{} was not linked: consent was not given ({error})", self.plan.instance);
-                let _ = page.send(page::failed("Not linked", "Consent was not given. You can close this page."));
+                let _ = page.send(page::page("Not linked", "Consent was not given. You can close this page."));
                 return Err(Failure::new(Code::Relink, text));
             }
         };
@@ -94,7 +94,7 @@ impl Begun {
             let done = complete(&accounts, plan, gitlab, authorization, &code).await;
             let _ = page.send(match &done {
                 Ok(profile) => page::linked(&profile.instance.to_string(), &profile.username),
-                Err(failure) => page::failed("Not linked", &failure.message),
+                Err(failure) => page::page("Not linked", &failure.message),
             });
             let _ = sender.send(done); // the person may have given up
         });
@@ -134,9 +134,10 @@ async fn complete(
 ) -> Result<Arc<Profile>, Failure> {
     let not_linked = |trouble: Trouble| not_linked(&plan.instance, &trouble);
     let grant = gitlab.exchange(authorization, code).await.map_err(not_linked)?;
-    let access_token = grant.access_token.clone();
-    let give_back = grant.refresh_token.clone().unwrap_or_else(|| access_token.clone());
-    let checked = gitlab.current_user(&access_token).await.map_err(not_linked);
+    let mut record = Record::new(grant.access_token, grant.refresh_token, Timestamp::now(), grant.expires_in);
+    record.client_secret = plan.client_secret.clone();
+    let give_back = record.revocable_token().clone();
+    let checked = gitlab.current_user(&record.access_token).await.map_err(not_linked);
     let user = match checked.and_then(|user| is_expected(&plan, user)) {
         Ok(user) => user,
         Err(failure) => {
@@ -144,8 +145,6 @@ async fn complete(
             return Err(failure);
         }
     };
-    let mut record = Record::new(grant.access_token, grant.refresh_token, Timestamp::now(), grant.expires_in);
-    record.client_secret = plan.client_secret;
     let scopes = match grant.scopes.is_empty() {
         true => plan.scopes.split_whitespace().map(str::to_owned).collect(),
         false => grant.scopes,
@@ -176,15 +175,13 @@ async fn complete(
 
 /// What a server's answer means for the link.
 fn not_linked(instance: &Instance, trouble: &Trouble) -> Failure {
-    let (code, advice) = match trouble {
-        Trouble::Transient { .. } => (Code::Unreachable, ""),
-        Trouble::Refused { error, .. } if error == "invalid_client" => (
-            Code::Refused,
-            "; in the application's settings \"Confidential\" must not be ticked, unless its secret is in git config",
-        ),
-        Trouble::Refused { .. } => (Code::Refused, ""),
+    let advice = match trouble {
+        Trouble::Refused { error, .. } if error == "invalid_client" => {
+            "; in the application's settings \"Confidential\" must not be ticked, unless its secret is in git config"
+        }
+        _ => "",
     };
-    Failure::new(code, format!("{instance} was not linked: {trouble}{advice}"))
+    Failure::new(trouble.code(), format!("{instance} was not linked: {trouble}{advice}"))
 }
 
 fn is_expected(plan: &Plan, user: User) -> Result<User, Failure> {

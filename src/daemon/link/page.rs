@@ -18,12 +18,8 @@ pub(super) fn linked(instance: &str, username: &str) -> String {
     page("Linked", &text)
 }
 
-/// It is not.
-pub(super) fn failed(title: &str, text: &str) -> String {
-    page(title, text)
-}
-
-fn page(title: &str, text: &str) -> String {
+/// A page that says something else.
+pub(super) fn page(title: &str, text: &str) -> String {
     let (title, text) = (escape(title), escape(text));
     format!(
         r#"<!doctype html>
@@ -67,7 +63,7 @@ mod tests {
 
     #[test]
     fn what_a_server_says_is_text_and_nothing_else() {
-        let page = failed("Not linked", "<script>alert('1')</script>");
+        let page = page("Not linked", "<script>alert('1')</script>");
         assert!(!page.contains("<script>"), "{page}");
     }
 }
