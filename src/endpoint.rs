@@ -13,6 +13,10 @@ use std::path::{Path, PathBuf};
 /// The name of our directory below the runtime and state directories.
 pub const NAME: &str = "git-credential-gitlab";
 
+/// A directory that is always there and holds nobody up: whoever starts a program that must not
+/// depend on the current directory, which may be somebody's work tree, starts it here.
+pub const ROOT: &str = if cfg!(windows) { r"C:\" } else { "/" };
+
 /// Names a socket to use instead of the usual one; nothing is ever started for it.
 pub const SOCKET_VARIABLE: &str = "GIT_CREDENTIAL_GITLAB_SOCKET";
 

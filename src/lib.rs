@@ -13,9 +13,11 @@
 //! ```
 //!
 //! Each of these has one job that no other room does: only `credential` knows `=` and newline;
-//! only `daemon::account` writes to `daemon::store`; only `daemon::gitlab` knows URLs and HTTP;
-//! `daemon::schedule` does no input or output; only `endpoint`, `client`, `daemon::listener`,
-//! `daemon::hardening` and `daemon::store::keyring` differ between platforms.
+//! only an account's task (`daemon::account` with its `daemon::renewal`) and, while that task is
+//! retired, `daemon::accounts::changes` write to `daemon::store`; only `daemon::gitlab` knows URLs
+//! and HTTP; `daemon::schedule` does no input or output. What differs between platforms is in
+//! `endpoint`, `client`, `daemon::listener`, `daemon::hardening`, `daemon::systemd` and
+//! `daemon::store::keyring`; elsewhere it is a line or two (file modes, signals, the browser).
 
 pub mod client;
 pub mod credential;

@@ -6,12 +6,13 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use super::helper_list::Edit;
 use super::terminal::Terminal;
 use crate::client::GIT_VARIABLES_KEPT;
+use crate::endpoint::ROOT;
 
 /// Whose config is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,7 +163,7 @@ impl Git {
         self.terminal.detail(&format!("git config {}", arguments.join(" ")));
         let mut command = Command::new("git");
         command.arg("config").args(arguments);
-        command.current_dir(Path::new(if cfg!(windows) { r"C:\" } else { "/" })).stdin(Stdio::null());
+        command.current_dir(ROOT).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy();
             if name.starts_with("GIT_") && !GIT_VARIABLES_KEPT.contains(&name.as_ref()) {

@@ -195,7 +195,7 @@ pub fn start_daemon(endpoint: &Endpoint, within: Duration) -> Result<(), CallErr
     // The daemon outlives this git command: nothing of ours may stay open in it, and nothing of
     // this git command's environment may steer it.
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    command.current_dir(if cfg!(windows) { r"C:\" } else { "/" });
+    command.current_dir(endpoint::ROOT);
     for (name, _) in std::env::vars_os() {
         if !belongs_to_daemon(&name.to_string_lossy()) {
             command.env_remove(name);

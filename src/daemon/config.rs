@@ -14,6 +14,7 @@ use super::gitlab::{Endpoints, Network};
 use super::secret::Secret;
 use crate::client::belongs_to_daemon;
 use crate::credential::printable;
+use crate::endpoint::ROOT;
 use crate::instance::Instance;
 
 /// git answers in milliseconds; a home directory on a dead network drive does not.
@@ -96,7 +97,7 @@ fn home_path(path: String) -> PathBuf {
 async fn section(name: &str, instance: &Instance) -> Result<Vec<(String, String)>, ConfigError> {
     let mut git = Command::new("git");
     git.args(["config", "-z", "--get-urlmatch", name, &instance.to_string()]);
-    git.current_dir(if cfg!(windows) { r"C:\" } else { "/" });
+    git.current_dir(ROOT);
     for (name, _) in std::env::vars_os().filter(|(name, _)| !belongs_to_daemon(&name.to_string_lossy())) {
         git.env_remove(name);
     }
