@@ -18,8 +18,8 @@ const MAX_REQUEST: usize = 1 << 20;
 /// Nobody above us has a time limit: git, git-lfs, cargo and IDEs wait as long as we live.
 const GET_WITHIN: Duration = Duration::from_secs(10);
 
-/// The daemon takes an erase without asking anyone, so this is for one that hangs.
-const ERASE_WITHIN: Duration = Duration::from_secs(3);
+/// The daemon takes a store or an erase without asking anyone, so this is for one that hangs.
+const JUDGED_WITHIN: Duration = Duration::from_secs(3);
 
 /// Seconds after which this process ends whatever it waits for, git included.
 const LAST_RESORT: u32 = 12;
@@ -27,15 +27,15 @@ const LAST_RESORT: u32 = 12;
 /// What of git's request the daemon needs to know.
 const GET_KEYS: [&str; 6] = ["protocol", "host", "path", "username", "capability[]", key::MIN_LIFE];
 
-/// The same for a refused password.
-const ERASE_KEYS: [&str; 4] = ["protocol", "host", "username", "password"];
+/// The same for a password that worked, or was refused.
+const JUDGED_KEYS: [&str; 4] = ["protocol", "host", "username", "password"];
 
 /// git's verbs. Any other word on the command line is for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
     /// A credential, please.
     Get,
-    /// The credential worked. git says so after every success, and we have nothing to do.
+    /// The credential worked: what was refused before does not count any more.
     Store,
     /// The server refused the credential.
     Erase,
@@ -78,18 +78,14 @@ where
             let _ = stdout.write_all(b"version 0\ncapability authtype\n");
             0
         }
-        Verb::Store => {
-            // Read, so that whoever writes to us is not killed by a closed pipe.
-            let _ = Attributes::read(stdin, MAX_REQUEST);
-            0
-        }
-        Verb::Erase => {
-            if let Ok(refused) = Attributes::read(stdin, MAX_REQUEST)
-                && is_for_gitlab(&refused)
-                && refused.get("password").is_some_and(|password| !password.is_empty())
+        Verb::Store | Verb::Erase => {
+            if let Ok(judged) = Attributes::read(stdin, MAX_REQUEST)
+                && is_for_gitlab(&judged)
+                && judged.get("password").is_some_and(|password| !password.is_empty())
             {
-                let request = forward(action::ERASE, &refused, &ERASE_KEYS);
-                let _ = ask(&request, Start::Never, ERASE_WITHIN); // a daemon that is gone holds nothing to erase
+                let action = if verb == Verb::Store { action::STORE } else { action::ERASE };
+                let request = forward(action, &judged, &JUDGED_KEYS);
+                let _ = ask(&request, Start::Never, JUDGED_WITHIN); // a daemon that is gone has forgotten
             }
             0
         }
@@ -290,16 +286,19 @@ mod tests {
     }
 
     #[test]
-    fn store_asks_nobody() {
-        must_not_ask(Verb::Store, b"protocol=https\nhost=h\nusername=oauth2\npassword=x\n");
+    fn a_store_of_nothing_asks_nobody() {
+        must_not_ask(Verb::Store, b"protocol=https\nhost=h\nusername=oauth2\n");
+        must_not_ask(Verb::Store, b"nonsense\n");
     }
 
     #[test]
     fn erase_and_store_start_no_daemon() {
         let input = b"protocol=https\nhost=h\npassword=x\n";
-        run_with(Verb::Erase, &input[..], io::sink(), io::sink(), |_, start, _| {
-            assert_eq!(start, Start::Never);
-            Ok(None)
-        });
+        for (verb, action) in [(Verb::Erase, "erase"), (Verb::Store, "store")] {
+            run_with(verb, &input[..], io::sink(), io::sink(), |request, start, _| {
+                assert_eq!((request.text("action"), start), (Some(action), Start::Never));
+                Ok(None)
+            });
+        }
     }
 }

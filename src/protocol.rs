@@ -33,6 +33,8 @@ pub mod key {
 pub mod action {
     /// A credential for git.
     pub const GET: &str = "get";
+    /// git says that the server took the password given.
+    pub const STORE: &str = "store";
     /// git was refused with the password given.
     pub const ERASE: &str = "erase";
     /// Link an account: a block with `url`, then one with `username` or `error`.

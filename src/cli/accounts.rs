@@ -46,6 +46,10 @@ pub(super) struct Account {
     pub(super) linked_at: Option<i64>,
     pub(super) last_used_at: Option<i64>,
     pub(super) renewals: u64,
+    /// `ready`, or `ended` if one of two logins has ended; none if no spare was wanted.
+    pub(super) spare: Option<String>,
+    /// Why one of the two has ended.
+    pub(super) spare_detail: String,
     /// The groups and projects it serves, where the host has several accounts.
     pub(super) paths: Vec<String>,
     pub(super) default: bool,
@@ -104,6 +108,8 @@ impl Account {
             linked_at: number(block, "linked_at"),
             last_used_at: number(block, "last_used_at"),
             renewals: number(block, "renewals").unwrap_or(0),
+            spare: block.text("spare").map(str::to_owned),
+            spare_detail: text(block, "spare_detail"),
             paths: block.list("path[]").into_iter().map(lossy).collect(),
             default: block.flag("default"),
         })

@@ -91,6 +91,9 @@ pub(super) struct Link {
     /// Where to keep the tokens [default: the keyring; a file of yours where there is none]
     #[arg(long)]
     pub(super) store: Option<Store>,
+    /// Get a second, spare login in the same sitting: it takes over where the first is lost
+    #[arg(long)]
+    pub(super) spare: bool,
     /// How many seconds a token that is handed out must at least live
     #[arg(long, value_name = "SECONDS")]
     pub(super) min_life: Option<u64>,

@@ -33,6 +33,8 @@ fn account(account: &Account) -> Value {
         linked_at,
         last_used_at,
         renewals,
+        spare,
+        spare_detail: _, // the same
         paths,
         default,
     } = account;
@@ -52,6 +54,7 @@ fn account(account: &Account) -> Value {
         "linked_at": time(linked_at),
         "last_used_at": time(last_used_at),
         "renewals": renewals,
+        "spare": spare,
         "paths": paths,
         "default": default,
     })
@@ -78,7 +81,7 @@ mod tests {
                 "scopes": ["read_api", "write_repository"], "kind": "oauth", "client_id": "1a2b3c",
                 "store": "keyring", "state": "ok", "detail": "said \"no\"\u{1b}[2J",
                 "expires_at": "2023-11-15T00:13:20Z", "linked_at": "2023-11-13T22:13:20Z", "last_used_at": null,
-                "renewals": 12, "paths": ["group/sub"], "default": true,
+                "renewals": 12, "spare": null, "paths": ["group/sub"], "default": true,
             }],
         });
         assert_eq!(object, expected);

@@ -36,6 +36,8 @@ enum Outcome {
 struct Linked {
     host: String,
     username: String,
+    /// A spare login was wanted and is not there: why.
+    no_spare: Option<String>,
 }
 
 /// Links an account, then lets git use it.
@@ -55,17 +57,23 @@ pub(super) fn run(wanted: &Link, terminal: Terminal) -> Result<u8, Error> {
         }
     };
     terminal.print(&format!("linked {} as {}", linked.host, linked.username))?;
-    if wanted.no_configure {
-        return Ok(0);
-    }
     let instance = Instance::parse(&linked.host).map_err(|_| Error::Incomplete("host"))?;
+    let mut code = 0;
+    if let Some(why) = &linked.no_spare {
+        let again = format!("git credential-gitlab link {} --account {} --spare", instance.short(), linked.username);
+        terminal.say(&format!("there is no spare login: {why}; to try again: {again}"));
+        code = Code::Relink.exit_code();
+    }
+    if wanted.no_configure {
+        return Ok(code);
+    }
     offer_to_configure(wanted.yes, &instance, terminal).inspect_err(|_| {
         let short = instance.short();
         terminal.say(&format!(
             "{instance} is linked, but git is not set up for it: git credential-gitlab configure {short}"
         ));
     })?;
-    Ok(0)
+    Ok(code)
 }
 
 /// The Application ID, if there is a person to ask and they have one.
@@ -88,11 +96,12 @@ fn attempt(wanted: &Link, client_id: Option<&str>, terminal: Terminal) -> Result
             };
         }
         if let Some(url) = block.text("url") {
-            show(url, &block, wanted.timeout, terminal);
+            show(url, &block, wanted, terminal);
         }
         if block.flag(key::DONE) {
             let (host, username) = (needed(&block, "host")?, needed(&block, "username")?);
-            return Ok(Outcome::Linked(Linked { host, username }));
+            let no_spare = (text(&block, "spare") == "failed").then(|| text(&block, "spare_detail"));
+            return Ok(Outcome::Linked(Linked { host, username, no_spare }));
         }
     }
     Err(Error::Incomplete(key::DONE))
@@ -109,6 +118,7 @@ fn request(wanted: &Link, client_id: Option<&str>) -> Attributes {
         account,
         store,
         min_life,
+        spare,
         allow_http,
         no_configure: _,
         yes: _,
@@ -124,6 +134,7 @@ fn request(wanted: &Link, client_id: Option<&str>) -> Attributes {
         ("account", account.as_deref()),
         ("store", store.map(|store| store.word()).or(store_of_environment.as_deref())),
         ("allow_http", allow_http.then_some("1")),
+        ("spare", spare.then_some("1")),
     ];
     for (key, value) in given {
         if let Some(value) = value {
@@ -137,7 +148,7 @@ fn request(wanted: &Link, client_id: Option<&str>) -> Attributes {
 }
 
 /// Shows the person where to give consent, and opens a browser there.
-fn show(url: &str, block: &Attributes, timeout: u64, terminal: Terminal) {
+fn show(url: &str, block: &Attributes, wanted: &Link, terminal: Terminal) {
     let host = text(block, "host");
     terminal.say(&format!("To link {host}, open this address in a browser on this machine:\n\n  {url}\n\n"));
     let warning = text(block, "warning");
@@ -153,7 +164,10 @@ fn show(url: &str, block: &Attributes, timeout: u64, terminal: Terminal) {
         Ok(browser::Opened::NoDesktop) => terminal.detail("Neither BROWSER nor a desktop is there to open it."),
         Err(why) => terminal.note(&format!("No browser could be started ({why}); open the address yourself.")),
     }
-    terminal.note(&format!("Waiting up to {timeout} s for your consent; Ctrl-C gives up."));
+    if wanted.spare {
+        terminal.note("GitLab will ask for your consent twice: the second is for the spare login.");
+    }
+    terminal.note(&format!("Waiting up to {} s for your consent; Ctrl-C gives up.", wanted.timeout));
 }
 
 /// A link is of no use until git asks us, so that is the default.
@@ -204,13 +218,14 @@ mod tests {
             "file",
             "--min-life",
             "60",
+            "--spare",
             "--allow-http",
             "--timeout",
             "9",
             "--yes",
         ];
         let expected = "action=link\ntimeout=9\nhost=GitLab.example/\nclient_id=1a\nscopes=read_api read_repository\n\
-                        account=alice\nstore=file\nallow_http=1\nmin_life=60\n";
+                        account=alice\nstore=file\nallow_http=1\nspare=1\nmin_life=60\n";
         assert_eq!(request_of(&words), expected);
     }
 }

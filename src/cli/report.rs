@@ -15,6 +15,7 @@ fn paragraph(account: &Account, all: &[Account], now: &Now) -> String {
     if let Some(command) = remedy(account, all) {
         lines.push(format!("  to mend it: {command}"));
     }
+    lines.extend(spare(account));
     if !account.paths.is_empty() {
         lines.push(format!("  for {}", account.paths.join(", ")));
     }
@@ -57,6 +58,20 @@ fn life(account: &Account, now: &Now) -> String {
         Some(at) if renews => format!("the access token lives until {} and is then renewed by itself", now.show(at)),
         Some(at) => format!("the token lives until {}", now.show(at)),
     }
+}
+
+/// How the spare login is, if there should be one.
+fn spare(account: &Account) -> Option<String> {
+    let ended = account.spare.as_deref()? != "ready";
+    Some(match ended {
+        false => "  a spare login is ready".into(),
+        true => format!(
+            "  one of its two logins has ended: {}; for a new spare: git credential-gitlab link {} --account {} --spare",
+            account.spare_detail,
+            account.short_host(),
+            account.username
+        ),
+    })
 }
 
 /// The one command that mends it.
@@ -125,6 +140,19 @@ https://gitlab.example as alice (Alice Example)
         bob.username = "bob".into();
         let text = render(&[alice, bob], &Now::at(NOW));
         assert!(text.contains("link gitlab.example --account alice\n"), "{text}");
+    }
+
+    #[test]
+    fn a_spare_login_is_shown_and_its_loss_is_told() {
+        let mut account = example();
+        account.spare = Some("ready".into());
+        assert_eq!(spare(&account).as_deref(), Some("  a spare login is ready"));
+        account.spare = Some("ended".into());
+        account.spare_detail = "its answer was lost at 14:02".into();
+        let told = spare(&account).expect("something");
+        assert!(told.contains(
+            "lost at 14:02; for a new spare: git credential-gitlab link gitlab.example --account alice --spare"
+        ));
     }
 
     #[test]

@@ -24,6 +24,15 @@ impl Timestamp {
         time.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M").to_string()
     }
 
+    /// The same with the date, unless it is less than half a day from `now`.
+    pub fn for_people(self, now: Self) -> String {
+        if now.since(self).abs() < 12 * 3600 {
+            return self.clock_time();
+        }
+        let time = jiff::Timestamp::from_second(self.0).unwrap_or_default();
+        time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
+    }
+
     /// This many seconds later (earlier, if negative).
     #[must_use]
     pub fn plus(self, seconds: i64) -> Self {

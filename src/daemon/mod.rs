@@ -11,6 +11,7 @@ mod fault;
 mod files;
 mod gitlab;
 mod hardening;
+mod lid;
 mod link;
 mod listener;
 mod log;

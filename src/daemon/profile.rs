@@ -43,6 +43,9 @@ pub struct Profile {
     pub first_linked_at: Timestamp,
     /// Seconds a token must live when git gets it.
     pub min_life: i64,
+    /// There is a second login, which takes turns with the first.
+    #[serde(default)]
+    pub spare: bool,
     /// The endpoints that link used, where git config moved them.
     #[serde(default)]
     pub endpoints: Endpoints,
@@ -117,6 +120,7 @@ impl Profile {
             links: 1,
             first_linked_at: now,
             min_life,
+            spare: false,
             endpoints,
             network,
         }
@@ -131,9 +135,15 @@ impl Profile {
         self.links = before.links.saturating_add(1);
     }
 
+    /// The same, with a second login.
+    pub fn with_spare(self) -> Self {
+        Self { spare: true, ..self }
+    }
+
     /// Whether this and that one are one link, not just one account.
     pub fn is_same_link(&self, other: &Self) -> bool {
-        self.id() == other.id() && self.linked_at == other.linked_at && self.links == other.links
+        let link = |it: &Self| (it.id(), it.linked_at, it.links, it.spare);
+        link(self) == link(other)
     }
 
     /// The account's name among state files and in the store: instance and user number, so that

@@ -8,7 +8,7 @@ use super::clock::Timestamp;
 use super::fault;
 use super::gitlab::{GitLab, Trouble};
 use super::places::Places;
-use super::store::{Prompt, Record, StoreError, Vault};
+use super::store::{Prompt, Record, Slot, StoreError, Vault};
 
 /// How a renewal ended.
 #[derive(Debug)]
@@ -25,13 +25,22 @@ pub enum Renewal {
     Failed(Trouble),
 }
 
-/// Renews the pair `held`. `unsaved`: it is newer than what the store has.
-pub async fn renew(places: &Places, vault: &Vault, gitlab: &GitLab, id: &str, held: Record, unsaved: bool) -> Renewal {
+/// Renews the pair `held` of an account's login. `unsaved`: it is newer than what the store has.
+pub async fn renew(
+    places: &Places,
+    vault: &Vault,
+    gitlab: &GitLab,
+    id: &str,
+    slot: Slot,
+    held: Record,
+    unsaved: bool,
+) -> Renewal {
     let _lease = match places.lease(id).await {
         Ok(lease) => lease,
         Err(why) => return Renewal::Store(StoreError::Unavailable(format!("no lease on the account: {why}"))),
     };
-    let stored = match vault.load(id).await {
+    let entry = &slot.entry(id);
+    let stored = match vault.load(entry).await {
         Ok(Some(stored)) => stored,
         Ok(None) => return Renewal::Store(StoreError::Gone),
         Err(why) => return Renewal::Store(why),
@@ -53,7 +62,7 @@ pub async fn renew(places: &Places, vault: &Vault, gitlab: &GitLab, id: &str, he
     let now = Timestamp::now();
     // The time of an answer that was lost earlier stays: it is what a person will be told.
     let marked = held.clone().marked(stored.refreshing_since.unwrap_or(now));
-    if let Err(why) = vault.save(id, &marked, Prompt::Forbidden).await {
+    if let Err(why) = vault.save(entry, &marked, Prompt::Forbidden).await {
         return Renewal::Store(why);
     }
     fault::point("after-mark");
@@ -64,7 +73,7 @@ pub async fn renew(places: &Places, vault: &Vault, gitlab: &GitLab, id: &str, he
             if !lost && stored.refreshing_since.is_none() {
                 // Nothing was spent, and the next daemon need not wonder. If the mark stays all
                 // the same, it asks the server once more than it must.
-                let _ = vault.save(id, &held, Prompt::Forbidden).await;
+                let _ = vault.save(entry, &held, Prompt::Forbidden).await;
             }
             return Renewal::Failed(trouble);
         }
@@ -72,7 +81,7 @@ pub async fn renew(places: &Places, vault: &Vault, gitlab: &GitLab, id: &str, he
     fault::point("after-answer");
     let pair = Record::new(grant.access_token, grant.refresh_token, Timestamp::now(), grant.expires_in);
     let renewed = marked.renewed(pair);
-    match vault.save(id, &renewed, Prompt::Forbidden).await {
+    match vault.save(entry, &renewed, Prompt::Forbidden).await {
         Ok(()) => {
             fault::point("after-save");
             Renewal::Renewed(renewed)
@@ -100,7 +109,7 @@ mod tests {
     impl Daemon {
         /// Renews as an actor does; true if it was this one that spent the refresh token.
         async fn renew(&mut self) -> bool {
-            match renew(&self.places, &self.vault, &self.gitlab, "alice", self.held.clone(), false).await {
+            match renew(&self.places, &self.vault, &self.gitlab, "alice", Slot::First, self.held.clone(), false).await {
                 Renewal::Renewed(record) => {
                     self.held = record;
                     true

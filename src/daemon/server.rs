@@ -9,14 +9,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
-use super::account::{Account, HandOut, Refusal, Status};
+use super::account::{Account, HandOut, Refusal, Spare, Status};
 use super::accounts::{Accounts, Question};
 use super::clock::Timestamp;
 use super::link;
 use super::listener;
 use super::schedule::Reason;
 use super::secret::Secret;
-use crate::credential::{Attributes, Parser};
+use crate::credential::{Attributes, Parser, printable};
 use crate::instance::Instance;
 use crate::protocol::{Code, Failure, MAX_MESSAGE, action, frame, key};
 
@@ -99,8 +99,8 @@ impl Server {
             // An asker who is gone is not noticed: the end of what they send is no sign of it
             // (`printf … | socat` ends so), and the answer is at most seconds away.
             action::GET => send(stream, &self.get(&request).await).await,
-            action::ERASE => {
-                self.erase(&request).await;
+            action::STORE | action::ERASE => {
+                self.judged(&request).await;
                 send(stream, &Attributes::new()).await
             }
             action::STATUS => self.status(stream, &request).await,
@@ -150,13 +150,18 @@ impl Server {
         }
     }
 
-    async fn erase(&self, request: &Attributes) {
+    /// git tells how a server took a password.
+    async fn judged(&self, request: &Attributes) {
+        let worked = request.text(key::ACTION) == Some(action::STORE);
         let Some(question) = Question::in_request(request) else { return };
         let Some(password) = request.text("password").filter(|password| !password.is_empty()) else { return };
         // Whichever account the name in the request would choose: the token tells whose it is.
         for account in self.accounts.list(None, None) {
             if question.is_for(&account.profile.instance) {
-                account.refused(Secret::new(password)).await;
+                match worked {
+                    true => account.worked(Secret::new(password)).await,
+                    false => account.refused(Secret::new(password)).await,
+                }
             }
         }
     }
@@ -289,9 +294,8 @@ fn refused(account: &Account, refusal: Refusal) -> Failure {
         Refusal::Schedule(Reason::Paused(until)) => {
             let wait = until.since(Timestamp::now()).max(1);
             let text = format!(
-                "{} refused several tokens of {who} within a minute; pausing for {wait} s, \
-                 before it bans this address. To see more, type: git credential-gitlab status --check",
-                account.profile.instance
+                "no token for {who}: the server refused several logins within a minute; pausing for {wait} s, \
+                 before it bans this address. To see more, type: git credential-gitlab status --check"
             );
             Failure::new(Code::Refused, text)
         }
@@ -327,6 +331,14 @@ fn status_block(account: &Account, status: &Status, is_default: bool) -> Attribu
         .with("renewals", status.renewals.to_string())
         .with("default", if is_default { "1" } else { "0" });
     let times = [("expires_at", status.expires_at), ("last_used_at", status.last_used_at)];
+    match &status.spare {
+        None => {}
+        Some(Spare::Ready) => block.push("spare", "ready"),
+        Some(Spare::Ended(why)) => {
+            block.push("spare", "ended");
+            block.push("spare_detail", printable(why, 300));
+        }
+    }
     for (name, time) in times.into_iter().filter_map(|(name, time)| Some((name, time?))) {
         block.push(name, time.0.to_string());
     }

@@ -1,43 +1,25 @@
-//! The task of one account: it owns the pair and the schedule, and does one thing at a time.
+//! The task of one account: it owns the logins and their schedules, and does one thing at a time.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::pair::{Held, Pair, Unsaved};
-use super::{Command, HandOut, Refusal, Retired, Server, Status};
+use super::login::{Login, Unsaved};
+use super::logins::{Held, Logins};
+use super::work::{Done, Loaded, Means, Running, Work};
+use super::{Command, HandOut, Kept, Refusal, Retired, Status};
 use crate::daemon::clock::Timestamp;
 use crate::daemon::gitlab::{Liveness, Trouble};
-use crate::daemon::places::Places;
-use crate::daemon::renewal::{Renewal, renew};
-use crate::daemon::schedule::Step;
+use crate::daemon::lid::Lid;
+use crate::daemon::renewal::Renewal;
+use crate::daemon::schedule::{Reason, Schedule, Step};
 use crate::daemon::secret::Secret;
-use crate::daemon::store::{Prompt, Record, StoreError, Vault};
+use crate::daemon::store::{Record, Slot};
+use crate::protocol::State;
 
 /// A sleeping machine stops timers, so the clock is asked at least this often.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
-
-/// A pair that could not be saved is saved as soon as the store is back.
-const SAVE_AGAIN_AFTER: i64 = 10;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Work {
-    Load,
-    Renew,
-    Verify,
-    Save,
-}
-
-enum Done {
-    Loaded(Result<Option<Record>, StoreError>),
-    Renewed(Renewal),
-    Verified(Result<Liveness, Trouble>),
-    Saved(Result<(), StoreError>),
-}
-
-type Running = Pin<Box<dyn Future<Output = Done> + Send>>;
 
 /// Somebody who asked for a token.
 struct Waiting {
@@ -53,11 +35,9 @@ struct Watching {
 }
 
 pub(super) struct Actor {
-    id: String,
-    vault: Vault,
-    places: Places,
-    server: Arc<Server>,
-    pair: Pair,
+    means: Means,
+    lid: Arc<Lid>,
+    logins: Logins,
     /// One thing at a time: what it is, and its future.
     work: Option<(Work, Running)>,
     waiting: Vec<Waiting>,
@@ -68,30 +48,31 @@ pub(super) struct Actor {
     /// Nobody can ask any more.
     orphaned: bool,
     /// A pair that could not be saved gets one more chance at the end.
-    last_save: bool,
+    last_saves: Vec<Slot>,
     last_used_at: Option<Timestamp>,
 }
 
 impl Actor {
-    /// An account whose pair is in the store, or is the one that a retired task held.
-    pub(super) fn new(server: Arc<Server>, vault: Vault, places: Places, held: Option<Retired>) -> Self {
+    /// An account whose logins are in the store, or are those that a retired task held.
+    pub(super) fn new(means: Means, lid: Arc<Lid>, held: Option<Retired>) -> Self {
         let mut actor = Self {
-            id: server.profile.id(),
-            vault,
-            places,
-            server,
-            pair: Pair::Unread,
+            means,
+            lid,
+            logins: Logins::Unread,
             work: None,
             waiting: Vec::new(),
             watching: Vec::new(),
             retiring: Vec::new(),
             ending: false,
             orphaned: false,
-            last_save: false,
+            last_saves: Slot::ALL.to_vec(),
             last_used_at: None,
         };
-        match held {
-            Some(Retired { record, unsaved }) => actor.hold(record, unsaved.map(unsaved_since)),
+        let kept = held.map_or_else(Vec::new, |held| held.logins);
+        let login = |Kept { slot, record, unsaved }| actor.login(slot, record, unsaved.map(Unsaved::since_now));
+        let mut logins = kept.into_iter().map(login).collect::<Vec<_>>().into_iter();
+        match logins.next() {
+            Some(first) => actor.logins = Logins::Held(Box::new(Held::new(first, logins.next(), None))),
             None => actor.begin(Work::Load),
         }
         actor
@@ -101,12 +82,10 @@ impl Actor {
     pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Command>) {
         loop {
             if self.ending && self.work.is_none() {
-                let unsaved = self.pair.held().is_some_and(|held| held.unsaved.is_some());
-                if self.last_save || !unsaved {
-                    return self.retire();
+                match self.next_last_save() {
+                    Some(slot) => self.start(Work::Save(slot)),
+                    None => return self.retire(),
                 }
-                self.last_save = true;
-                self.start(Work::Save);
             }
             let sleep = self.sleep();
             tokio::select! {
@@ -129,8 +108,15 @@ impl Actor {
             }
             Command::GetRest { reply } => {
                 let now = Timestamp::now();
-                let rest = self.pair.held_mut().and_then(|held| held.hand_out_rest(now));
+                let open = self.lid.paused(now).is_none();
+                let rest = self.logins.held_mut().filter(|_| open).and_then(|held| held.hand_out_rest(now));
                 let _ = reply.send(rest); // whoever asked may be gone
+            }
+            Command::Worked { token, reply } => {
+                if self.logins.held().is_some_and(|held| held.all().any(|login| login.record.access_token == token)) {
+                    self.lid.lift();
+                }
+                let _ = reply.send(());
             }
             Command::Refused { token, reply } => {
                 self.on_refused(&token);
@@ -138,7 +124,7 @@ impl Actor {
             }
             Command::Status { check, reply } => {
                 self.watching.push(Watching { check, reply });
-                if check && !matches!(self.pair, Pair::Held(_)) {
+                if check && self.logins.held().is_none() {
                     self.begin(Work::Load);
                 }
                 self.tell(false);
@@ -153,25 +139,32 @@ impl Actor {
     /// Answers everybody who can be answered now, and begins what the others need.
     fn serve(&mut self) {
         let now = Timestamp::now();
+        let paused = self.lid.paused(now).map(Reason::Paused);
         for waiting in std::mem::take(&mut self.waiting) {
-            let step = match &mut self.pair {
-                Pair::Unread => None,
-                Pair::Absent(_) => Some(Work::Load),
-                Pair::Held(held) => match held.hand_out(now, waiting.min_life) {
-                    Ok(hand_out) => {
-                        self.last_used_at = Some(now);
-                        let _ = waiting.reply.send(Ok(hand_out)); // whoever asked may be gone
-                        continue;
+            let work = match &mut self.logins {
+                Logins::Unread => None,
+                Logins::Absent(_) => Some(Work::Load),
+                Logins::Held(held) => {
+                    let handed_out = match &paused {
+                        Some(reason) => Err((Slot::First, Step::Refuse(reason.clone()))),
+                        None => held.hand_out(now, waiting.min_life),
+                    };
+                    match handed_out {
+                        Ok(hand_out) => {
+                            self.last_used_at = Some(now);
+                            let _ = waiting.reply.send(Ok(hand_out)); // whoever asked may be gone
+                            continue;
+                        }
+                        Err((_, Step::Refuse(reason))) => {
+                            let _ = waiting.reply.send(Err(Refusal::Schedule(reason)));
+                            continue;
+                        }
+                        Err((slot, Step::Verify)) => Some(Work::Verify(slot)),
+                        Err((slot, Step::Renew | Step::Serve)) => Some(Work::Renew(slot)),
                     }
-                    Err(Step::Refuse(reason)) => {
-                        let _ = waiting.reply.send(Err(Refusal::Schedule(reason)));
-                        continue;
-                    }
-                    Err(Step::Verify) => Some(Work::Verify),
-                    Err(Step::Renew | Step::Serve) => Some(Work::Renew),
-                },
+                }
             };
-            step.into_iter().for_each(|work| self.begin(work));
+            work.into_iter().for_each(|work| self.begin(work));
             if !waiting.reply.is_closed() {
                 self.waiting.push(waiting);
             }
@@ -181,15 +174,16 @@ impl Actor {
     /// Tells how the account is to everybody who can be told now. `asked`: the server has just
     /// been asked.
     fn tell(&mut self, asked: bool) {
-        if matches!(self.pair, Pair::Unread) && self.work.is_some() {
+        if matches!(self.logins, Logins::Unread) && self.work.is_some() {
             return;
         }
         if self.watching.iter().any(|watching| watching.check) {
-            match asked {
+            let in_use = self.logins.held().map(|held| held.in_use().slot);
+            match (asked, in_use) {
                 // A token that was found dead is renewed before the answer.
-                true => self.on_timer(),
-                false if matches!(self.pair, Pair::Held(_)) => self.begin(Work::Verify),
-                false => {}
+                (true, _) => self.on_timer(),
+                (false, Some(slot)) => self.begin(Work::Verify(slot)),
+                (false, None) => {}
             }
         }
         for watching in std::mem::take(&mut self.watching) {
@@ -202,12 +196,18 @@ impl Actor {
 
     fn on_refused(&mut self, token: &Secret) {
         // A token that was replaced meanwhile is somebody else's yesterday.
-        if let Pair::Held(held) = &mut self.pair
-            && held.record.access_token == *token
-            && held.schedule.on_refused_token(Timestamp::now())
-        {
-            tracing::info!(account = %self.server.profile.who(), "the server refused the token; asking about it");
-            self.begin(Work::Verify);
+        let refused =
+            self.logins.held_mut().and_then(|held| held.all_mut().find(|login| login.record.access_token == *token));
+        let Some(login) = refused else { return };
+        let slot = login.slot;
+        if login.schedule.on_refused_token() {
+            tracing::info!(account = %self.who(), "the server refused the token; asking about it");
+            let now = Timestamp::now();
+            let paused = self.lid.paused(now).is_some();
+            self.lid.count(now);
+            if !paused {
+                self.begin(Work::Verify(slot));
+            }
         }
     }
 
@@ -219,44 +219,22 @@ impl Actor {
     }
 
     fn start(&mut self, work: Work) {
-        let (id, vault, places, server) =
-            (self.id.clone(), self.vault.clone(), self.places.clone(), self.server.clone());
-        let running: Running = match (work, self.pair.held()) {
-            (Work::Renew, Some(held)) => {
-                let (record, unsaved) = (held.record.clone(), held.unsaved.is_some());
-                Box::pin(async move {
-                    let gitlab = server.gitlab(&record).await;
-                    Done::Renewed(renew(&places, &vault, gitlab, &id, record, unsaved).await)
-                })
-            }
-            (Work::Verify, Some(held)) => {
-                let record = held.record.clone();
-                Box::pin(
-                    async move { Done::Verified(server.gitlab(&record).await.token_info(&record.access_token).await) },
-                )
-            }
-            (Work::Save, Some(held)) => {
-                let record = held.record.clone();
-                Box::pin(async move { Done::Saved(vault.save(&id, &record, Prompt::Forbidden).await) })
-            }
-            _ => Box::pin(async move { Done::Loaded(vault.load(&id).await) }),
-        };
-        self.work = Some((work, running));
+        self.work = Some((work, self.means.start(work, self.logins.held())));
     }
 
     fn finish(&mut self, done: Done) {
         self.work = None;
-        let asked = matches!(done, Done::Renewed(_) | Done::Verified(_));
+        let asked = matches!(done, Done::Renewed(..) | Done::Verified(..));
         match done {
             Done::Loaded(loaded) => self.loaded(loaded),
-            Done::Renewed(renewal) => self.renewed(renewal),
-            Done::Verified(verdict) => self.verified(verdict),
-            Done::Saved(saved) => {
-                let unsaved = saved.err().map(unsaved_since);
-                self.with_held(|held| held.unsaved = unsaved);
+            Done::Renewed(slot, renewal) => self.renewed(slot, renewal),
+            Done::Verified(slot, verdict) => self.with_schedule(slot, |schedule| verified(schedule, verdict)),
+            Done::Saved(slot, saved) => {
+                let unsaved = saved.err().map(Unsaved::since_now);
+                self.with_login(slot, |login| login.unsaved = unsaved);
             }
         }
-        if let Pair::Absent(why) = &self.pair {
+        if let Logins::Absent(why) = &self.logins {
             for waiting in std::mem::take(&mut self.waiting) {
                 let _ = waiting.reply.send(Err(Refusal::Store(why.clone())));
             }
@@ -265,111 +243,153 @@ impl Actor {
         self.tell(asked);
     }
 
-    fn loaded(&mut self, loaded: Result<Option<Record>, StoreError>) {
-        match loaded.and_then(|record| record.ok_or(StoreError::Gone)) {
-            Ok(record) => self.hold(record, None),
+    fn loaded(&mut self, Loaded { first, second }: Loaded) {
+        let held = Held::read(first, second, |slot, record| self.login(slot, record, None));
+        self.logins = match held {
+            Ok(held) => Logins::Held(Box::new(held)),
             Err(why) => {
-                tracing::warn!(account = %self.server.profile.who(), %why, "the tokens can't be read");
-                self.pair = Pair::Absent(why);
+                tracing::warn!(account = %self.who(), %why, "the tokens can't be read");
+                Logins::Absent(why)
             }
-        }
+        };
     }
 
-    fn hold(&mut self, record: Record, unsaved: Option<Unsaved>) {
-        let min_life = self.server.profile.min_life;
-        self.pair = Pair::Held(Box::new(Held::new(record, unsaved, min_life, Timestamp::now())));
+    fn login(&self, slot: Slot, record: Record, unsaved: Option<Unsaved>) -> Login {
+        Login::new(slot, record, unsaved, self.means.server.profile.min_life, Timestamp::now())
     }
 
-    fn renewed(&mut self, renewal: Renewal) {
-        let who = self.server.profile.who();
+    fn renewed(&mut self, slot: Slot, renewal: Renewal) {
+        let who = self.who();
         let now = Timestamp::now();
-        let why = match renewal {
+        match renewal {
             Renewal::Renewed(record) => {
-                tracing::info!(account = %who, renewals = record.renewals, "renewed");
-                return self.with_held(|held| held.replace(record, None));
+                tracing::info!(account = %who, ?slot, renewals = record.renewals, "renewed");
+                self.replace(slot, record, None);
             }
             Renewal::Adopted(record) => {
-                tracing::info!(account = %who, "another daemon has renewed");
-                return self.with_held(|held| held.replace(record, None));
+                tracing::info!(account = %who, ?slot, "another daemon has renewed");
+                self.replace(slot, record, None);
             }
             Renewal::Unsaved(record, why) => {
-                tracing::error!(account = %who, %why, "renewed, but the new pair is not saved");
-                return self.with_held(|held| held.replace(record, Some(unsaved_since(why))));
+                tracing::error!(account = %who, ?slot, %why, "renewed, but the new pair is not saved");
+                self.replace(slot, record, Some(Unsaved::since_now(why)));
             }
             Renewal::Failed(Trouble::Refused { why, .. }) => {
-                tracing::warn!(account = %who, %why, "not renewed");
-                return self.with_held(|held| held.schedule.on_refused_renewal(now, why));
+                tracing::warn!(account = %who, ?slot, %why, "not renewed");
+                self.with_schedule(slot, |schedule| schedule.on_refused_renewal(now, why));
             }
             Renewal::Failed(Trouble::Transient { why, retry_after, lost }) => {
-                tracing::warn!(account = %who, %why, "not renewed");
-                return self.with_held(|held| {
+                tracing::warn!(account = %who, ?slot, %why, "not renewed");
+                self.with_schedule(slot, |schedule| {
                     if lost {
-                        held.schedule.on_lost(now);
+                        schedule.on_lost(now);
                     }
-                    held.schedule.on_failed(now, why, retry_after, jitter());
+                    schedule.on_failed(now, why, retry_after, jitter());
                 });
             }
             // Nothing was spent. Whether it was unlinked elsewhere, the profile's file will tell.
-            Renewal::Store(why) => why,
-        };
-        let why = format!("its tokens are in {}, but {why}, so nothing was renewed", self.vault.place());
-        tracing::warn!(account = %who, %why, "not renewed");
-        self.with_held(|held| held.schedule.on_failed(now, why, None, jitter()));
-    }
-
-    fn verified(&mut self, verdict: Result<Liveness, Trouble>) {
-        let now = Timestamp::now();
-        self.with_held(|held| match verdict {
-            Ok(liveness) => held.schedule.on_verified(liveness != Liveness::Dead),
-            Err(Trouble::Transient { why, retry_after, .. }) => {
-                held.schedule.on_unanswered(now, why, retry_after, jitter());
+            Renewal::Store(why) => {
+                let place = self.means.vault.place();
+                let why = format!("its tokens are in {place}, but {why}, so nothing was renewed");
+                tracing::warn!(account = %who, ?slot, %why, "not renewed");
+                self.with_schedule(slot, |schedule| schedule.on_failed(now, why, None, jitter()));
             }
-            Err(Trouble::Refused { why, .. }) => held.schedule.on_unanswered(now, why, None, jitter()),
-        });
+        }
     }
 
-    fn with_held(&mut self, change: impl FnOnce(&mut Held)) {
-        if let Some(held) = self.pair.held_mut() {
-            change(held);
+    fn replace(&mut self, slot: Slot, record: Record, unsaved: Option<Unsaved>) {
+        if let Some(held) = self.logins.held_mut() {
+            held.replace(slot, record, unsaved);
         }
+    }
+
+    fn with_login(&mut self, slot: Slot, change: impl FnOnce(&mut Login)) {
+        if let Some(login) = self.logins.held_mut().and_then(|held| held.get_mut(slot)) {
+            change(login);
+        }
+    }
+
+    /// Changes a login's schedule, and says in the log if that was its end.
+    fn with_schedule(&mut self, slot: Slot, change: impl FnOnce(&mut Schedule)) {
+        let who = self.who();
+        self.with_login(slot, |login| {
+            let ended_before = login.schedule.ended().is_some();
+            change(&mut login.schedule);
+            if let Some(why) = login.schedule.ended().filter(|_| !ended_before) {
+                tracing::warn!(account = %who, ?slot, %why, "a login has ended");
+            }
+        });
     }
 
     fn on_timer(&mut self) {
         let now = Timestamp::now();
-        let Some(held) = self.pair.held() else { return };
-        if held.unsaved.as_ref().is_some_and(|unsaved| now >= unsaved.again_at) {
-            return self.begin(Work::Save);
-        }
-        match held.schedule.on_timer(now) {
-            Some(Step::Verify) => self.begin(Work::Verify),
-            Some(_) => self.begin(Work::Renew),
-            None => {}
-        }
+        let Some(held) = self.logins.held_mut().filter(|_| self.lid.paused(now).is_none()) else { return };
+        let due = |login: &&Login| login.unsaved.as_ref().is_some_and(|unsaved| now >= unsaved.again_at);
+        let unsaved = held.all().find(due).map(|login| login.slot);
+        let work = match unsaved {
+            Some(slot) => Some(Work::Save(slot)),
+            None => held.on_timer(now).map(|(slot, step)| match step {
+                Step::Verify => Work::Verify(slot),
+                _ => Work::Renew(slot),
+            }),
+        };
+        work.into_iter().for_each(|work| self.begin(work));
     }
 
     fn sleep(&self) -> Duration {
-        let wake_at = self.pair.held().and_then(Held::wake_at);
-        wake_at.map_or(LONGEST_SLEEP, |at| at.sleep_from(Timestamp::now()).min(LONGEST_SLEEP))
+        let wake_at = self.logins.held().and_then(Held::wake_at);
+        let now = Timestamp::now();
+        let wake_at = wake_at.max(wake_at.and(self.lid.paused(now)));
+        wake_at.map_or(LONGEST_SLEEP, |at| at.sleep_from(now).min(LONGEST_SLEEP))
     }
 
     fn status(&self) -> Status {
-        let renewing = matches!(self.work, Some((Work::Renew, _)));
-        let (state, detail) = self.pair.state(renewing, self.vault.place(), Timestamp::now());
-        let held = self.pair.held();
+        let now = Timestamp::now();
+        let (state, detail) = match self.logins.state(self.means.vault.place(), now) {
+            (State::Relink, why) => (State::Relink, why),
+            _ if matches!(self.work, Some((Work::Renew(_), _))) => (State::Renewing, String::new()),
+            (State::Unsaved, why) => (State::Unsaved, why),
+            (state, why) => match self.lid.paused(now) {
+                Some(until) => {
+                    let wait = until.since(now);
+                    let why = format!("the server refused several logins in a row; pausing for {wait} s");
+                    (State::Unreachable, why)
+                }
+                None => (state, why),
+            },
+        };
+        let held = self.logins.held();
         Status {
             state,
             detail,
-            expires_at: held.and_then(|held| held.record.expires_at),
+            spare: held.and_then(Held::spare),
+            expires_at: held.and_then(|held| held.in_use().record.expires_at),
             last_used_at: self.last_used_at,
-            renewals: held.map_or(0, |held| held.record.renewals),
+            renewals: held.map_or(0, |held| held.all().map(|login| login.record.renewals).sum()),
         }
     }
 
+    fn who(&self) -> String {
+        self.means.server.profile.who()
+    }
+
+    fn next_last_save(&mut self) -> Option<Slot> {
+        while let Some(slot) = self.last_saves.pop() {
+            let login = self.logins.held().and_then(|held| held.get(slot));
+            if login.is_some_and(|login| login.unsaved.is_some()) {
+                return Some(slot);
+            }
+        }
+        None
+    }
+
     fn retire(self) {
-        let retired = match self.pair {
-            Pair::Held(held) => Some(Retired { record: held.record, unsaved: held.unsaved.map(|unsaved| unsaved.why) }),
-            _ => None,
+        let keep = |login: &Login| Kept {
+            slot: login.slot,
+            record: login.record.clone(),
+            unsaved: login.unsaved.as_ref().map(|unsaved| unsaved.why.clone()),
         };
+        let retired = self.logins.held().map(|held| Retired { logins: held.all().map(keep).collect() });
         for waiting in self.waiting {
             let _ = waiting.reply.send(Err(Refusal::Ending));
         }
@@ -379,16 +399,22 @@ impl Actor {
     }
 }
 
+/// The server was asked whether the token lives.
+fn verified(schedule: &mut Schedule, verdict: Result<Liveness, Trouble>) {
+    let now = Timestamp::now();
+    match verdict {
+        Ok(liveness) => schedule.on_verified(liveness != Liveness::Dead),
+        Err(Trouble::Transient { why, retry_after, .. }) => schedule.on_unanswered(now, why, retry_after, jitter()),
+        Err(Trouble::Refused { why, .. }) => schedule.on_unanswered(now, why, None, jitter()),
+    }
+}
+
 /// The end of the work that runs; never, if none does.
 async fn running(work: &mut Option<(Work, Running)>) -> Done {
     match work {
         Some((_, running)) => running.await,
         None => std::future::pending().await,
     }
-}
-
-fn unsaved_since(why: StoreError) -> Unsaved {
-    Unsaved { why, again_at: Timestamp::now().plus(SAVE_AGAIN_AFTER) }
 }
 
 /// From 0 to 1. Not for secrets: it spreads retries of many machines.

@@ -1,11 +1,13 @@
-//! One linked account: a task that owns its token pair and its schedule.
+//! One linked account: a task that owns its logins and their schedules.
 //!
 //! Everybody else has an [`Account`], a handle that sends commands. Because one task decides,
 //! there is one renewal however many ask, and because the work is the task's own, nobody who
 //! stops waiting cancels it.
 
 mod actor;
-mod pair;
+mod login;
+mod logins;
+mod work;
 
 use std::sync::Arc;
 
@@ -14,13 +16,16 @@ use tokio::sync::{OnceCell, mpsc, oneshot};
 use super::clock::Timestamp;
 use super::config;
 use super::gitlab::GitLab;
+use super::lid::Lid;
 use super::places::Places;
 use super::profile::Profile;
 use super::schedule::Reason;
 use super::secret::Secret;
-use super::store::{Record, StoreError, Vault};
+use super::store::{Record, Slot, StoreError, Vault};
 use crate::protocol::State;
 use actor::Actor;
+pub use logins::Spare;
+use work::Means;
 
 /// Commands that may wait in line; a sender beyond that waits itself.
 const COMMANDS: usize = 64;
@@ -52,6 +57,8 @@ pub struct Status {
     pub state: State,
     /// In a sentence; empty if all is well.
     pub detail: String,
+    /// How the spare login is; `None` if the person wanted none.
+    pub spare: Option<Spare>,
     /// The access token's end.
     pub expires_at: Option<Timestamp>,
     /// When git last got a token, as far as this daemon knows.
@@ -64,6 +71,7 @@ pub struct Status {
 enum Command {
     Get { min_life: Option<i64>, reply: oneshot::Sender<Result<HandOut, Refusal>> },
     GetRest { reply: oneshot::Sender<Option<HandOut>> },
+    Worked { token: Secret, reply: oneshot::Sender<()> },
     Refused { token: Secret, reply: oneshot::Sender<()> },
     Status { check: bool, reply: oneshot::Sender<Status> },
     Retire { reply: oneshot::Sender<Option<Retired>> },
@@ -72,6 +80,22 @@ enum Command {
 /// What a retired account held.
 #[derive(Debug, Clone)]
 pub struct Retired {
+    /// Its logins: one or two.
+    pub logins: Vec<Kept>,
+}
+
+impl Retired {
+    /// The login in a slot.
+    pub fn get(&self, slot: Slot) -> Option<&Kept> {
+        self.logins.iter().find(|kept| kept.slot == slot)
+    }
+}
+
+/// A login that a retired account held.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// Which of the two.
+    pub slot: Slot,
     /// Its newest pair.
     pub record: Record,
     /// The store does not have it: why.
@@ -85,26 +109,33 @@ pub struct Account {
     pub profile: Arc<Profile>,
     /// Where its tokens are.
     pub vault: Vault,
+    lid: Arc<Lid>,
     commands: mpsc::Sender<Command>,
 }
 
 impl Account {
-    /// Runs the account whose pair is in the store.
-    pub fn run(profile: Arc<Profile>, vault: Vault, places: Places) -> Self {
-        Self::run_with(profile, vault, places, None)
+    /// Runs the account whose logins are in the store. `lid`: its server's.
+    pub fn run(profile: Arc<Profile>, vault: Vault, places: Places, lid: Arc<Lid>) -> Self {
+        Self::run_with(profile, vault, places, lid, None)
     }
 
     /// Runs a retired account again, with what it held.
     pub fn revive(&self, places: Places, held: Option<Retired>) -> Self {
-        Self::run_with(self.profile.clone(), self.vault.clone(), places, held)
+        self.revive_as(self.profile.clone(), places, held)
     }
 
-    fn run_with(profile: Arc<Profile>, vault: Vault, places: Places, held: Option<Retired>) -> Self {
+    /// The same, after something was found out about it.
+    pub fn revive_as(&self, profile: Arc<Profile>, places: Places, held: Option<Retired>) -> Self {
+        Self::run_with(profile, self.vault.clone(), places, self.lid.clone(), held)
+    }
+
+    fn run_with(profile: Arc<Profile>, vault: Vault, places: Places, lid: Arc<Lid>, held: Option<Retired>) -> Self {
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let server = Arc::new(Server { profile: profile.clone(), gitlab: OnceCell::new() });
         tracing::debug!(account = %profile.who(), "an account runs");
-        tokio::spawn(Actor::new(server, vault.clone(), places, held).run(inbox));
-        Self { profile, vault, commands }
+        let means = Means { id: profile.id(), vault: vault.clone(), places, server };
+        tokio::spawn(Actor::new(means, lid.clone(), held).run(inbox));
+        Self { profile, vault, lid, commands }
     }
 
     /// A token that lives `min_life` seconds, or as long as usual.
@@ -115,6 +146,11 @@ impl Account {
     /// What is left of the token, for somebody who can't wait for its renewal any longer.
     pub async fn get_rest(&self) -> Option<HandOut> {
         self.ask(|reply| Command::GetRest { reply }).await.flatten()
+    }
+
+    /// git says that the server took this token.
+    pub async fn worked(&self, token: Secret) {
+        let _ = self.ask(|reply| Command::Worked { token, reply }).await; // an ending account need not know
     }
 
     /// git was refused with this token. Returns once it is certain not to be handed out again

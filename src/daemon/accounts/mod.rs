@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use tokio::task::JoinSet;
 
 use super::account::Account;
+use super::lid::Lid;
 use super::places::Places;
 use super::profile::{Profile, ProfileError};
 use super::store::{StoreKind, Vault};
@@ -21,6 +22,8 @@ use crate::instance::Instance;
 pub struct Accounts {
     places: Places,
     vaults: Mutex<HashMap<&'static str, Vault>>,
+    /// One per server, by its host and port: every account there shares it.
+    lids: Mutex<HashMap<String, Arc<Lid>>>,
     known: Mutex<Known>,
     /// Held while an account is linked or unlinked: one after the other.
     changing: tokio::sync::Mutex<()>,
@@ -67,6 +70,7 @@ impl Accounts {
         Self {
             places,
             vaults: Mutex::default(),
+            lids: Mutex::default(),
             known: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             errands: Mutex::default(),
@@ -77,6 +81,11 @@ impl Accounts {
     pub fn vault(&self, kind: StoreKind) -> Vault {
         let mut vaults = self.vaults.lock().expect("nobody panics while holding it");
         vaults.entry(kind.word()).or_insert_with(|| Vault::open(kind, &self.places.tokens())).clone()
+    }
+
+    fn lid(&self, instance: &Instance) -> Arc<Lid> {
+        let mut lids = self.lids.lock().expect("nobody panics while holding it");
+        lids.entry(instance.authority()).or_default().clone()
     }
 
     /// The account that answers a question: of the instance with the longest base path, the one
@@ -183,8 +192,8 @@ impl Accounts {
         known.problems = problems;
         for profile in profiles {
             if !known.accounts.iter().any(|account| account.profile.id() == profile.id()) {
-                let vault = self.vault(profile.store);
-                known.accounts.push(Account::run(Arc::new(profile), vault, self.places.clone()));
+                let (vault, lid) = (self.vault(profile.store), self.lid(&profile.instance));
+                known.accounts.push(Account::run(Arc::new(profile), vault, self.places.clone(), lid));
             }
         }
         known.accounts.sort_by_key(|account| account.profile.first_linked_at);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::HOST;
+use hyper::header::{HOST, HeaderValue, LOCATION};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -43,8 +43,16 @@ const CONNECTIONS: usize = 256;
 pub(super) struct Return {
     /// The code, or the server's word for why there is none (`access_denied`).
     pub(super) outcome: Result<Secret, String>,
-    /// Where the page goes that the browser shows.
-    pub(super) page: oneshot::Sender<String>,
+    /// Where the browser's answer goes.
+    pub(super) page: oneshot::Sender<Page>,
+}
+
+/// What the browser is answered.
+pub(super) enum Page {
+    /// A page to be read.
+    Shown(String),
+    /// The way to another consent.
+    Onward(String),
 }
 
 /// A listener waiting for one browser.
@@ -59,7 +67,7 @@ pub(super) struct Loopback {
 struct Shared {
     path: String,
     hosts: Vec<String>,
-    /// Set when the wait begins, taken by the first browser that brings it back.
+    /// Set by [`Loopback::expect`], taken by the first browser that brings it back.
     state: Mutex<Option<Secret>>,
     returns: mpsc::Sender<Return>,
 }
@@ -107,9 +115,13 @@ impl Loopback {
         &self.redirect_uri
     }
 
-    /// Waits for the browser that brings this state back.
-    pub(super) async fn wait(&mut self, state: &Secret) -> Return {
+    /// From now on the browser that brings this state back is the one.
+    pub(super) fn expect(&self, state: &Secret) {
         *self.shared.state.lock().expect("nobody panics while holding it") = Some(state.clone());
+    }
+
+    /// Waits for the browser that is expected.
+    pub(super) async fn next(&mut self) -> Return {
         self.returns.recv().await.expect("the listener lives as long as this")
     }
 }
@@ -143,10 +155,10 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, mut closed: oneshot::
 async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Response<Full<Bytes>>, Infallible> {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     if !shared.hosts.iter().any(|ours| ours == host) || request.uri().path() != shared.path {
-        return Ok(respond(StatusCode::NOT_FOUND, page::page("Nothing here", "This is not a page.")));
+        return Ok(respond(StatusCode::NOT_FOUND, page::html("Nothing here", "This is not a page.")));
     }
     if request.method() != Method::GET {
-        return Ok(respond(StatusCode::METHOD_NOT_ALLOWED, page::page("Nothing here", "This is not a form.")));
+        return Ok(respond(StatusCode::METHOD_NOT_ALLOWED, page::html("Nothing here", "This is not a form.")));
     }
     let query = request.uri().query().unwrap_or_default();
     let value = |name: &str| {
@@ -169,15 +181,23 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
     // Room for one, and only the first gets here.
     let _ = shared.returns.send(Return { outcome, page: sender }).await;
     match tokio::time::timeout(PAGE_WITHIN, ready).await {
-        Ok(Ok(page)) => Ok(respond(StatusCode::OK, page)),
-        _ => Ok(respond(StatusCode::GATEWAY_TIMEOUT, page::page("Not finished", "The terminal tells how it ends."))),
+        Ok(Ok(Page::Shown(page))) => Ok(respond(StatusCode::OK, page)),
+        Ok(Ok(Page::Onward(url))) => {
+            let mut response = respond(StatusCode::SEE_OTHER, page::html("Onward", "One more consent is needed."));
+            match HeaderValue::from_str(&url) {
+                Ok(url) => drop(response.headers_mut().insert(LOCATION, url)),
+                Err(_) => *response.status_mut() = StatusCode::OK, // a URL is ASCII
+            }
+            Ok(response)
+        }
+        _ => Ok(respond(StatusCode::GATEWAY_TIMEOUT, page::html("Not finished", "The terminal tells how it ends."))),
     }
 }
 
 /// A browser that nobody waits for: a page loaded again, an old tab, a guess.
 fn stranger() -> Response<Full<Bytes>> {
     let text = "No link is waiting for this page: it was used already, or another one was begun since. Type the command again.";
-    respond(StatusCode::BAD_REQUEST, page::page("Not linked", text))
+    respond(StatusCode::BAD_REQUEST, page::html("Not linked", text))
 }
 
 fn respond(status: StatusCode, page: String) -> Response<Full<Bytes>> {

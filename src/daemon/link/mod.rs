@@ -6,6 +6,7 @@
 mod loopback;
 mod page;
 mod request;
+mod spare;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use crate::protocol::{Code, Failure, key};
 use loopback::{Loopback, Return};
 use request::Plan;
 pub use request::Refused;
+use spare::Spare;
 
 /// A link that has begun: the address is known, and the browser is awaited.
 pub struct Begun {
@@ -71,42 +73,55 @@ impl Begun {
     }
 
     /// Waits for the browser, then finishes the link. Dropping this while it waits cancels the
-    /// link and leaves nothing behind; from the code's exchange on it runs to its end by itself,
+    /// link and leaves nothing behind; from a code's exchange on it runs to its end by itself,
     /// because then there is a pair that somebody has to keep.
     pub async fn finish(mut self) -> Result<Attributes, Failure> {
-        let returned = self.loopback.wait(&self.authorization.state);
-        let Ok(returned) = tokio::time::timeout(self.plan.timeout, returned).await else {
+        self.loopback.expect(&self.authorization.state);
+        let Ok(returned) = tokio::time::timeout(self.plan.timeout, self.loopback.next()).await else {
             return Err(self.nobody_came());
         };
         let Return { outcome, page } = returned;
         let code = match outcome {
             Ok(code) => code,
             Err(error) => {
+                let _ = page.send(page::not_linked("Consent was not given. You can close this page."));
                 let text = format!("{} was not linked: consent was not given ({error})", self.plan.instance);
-                let _ = page.send(page::page("Not linked", "Consent was not given. You can close this page."));
                 return Err(Failure::new(Code::Relink, text));
             }
         };
         let (sender, done) = oneshot::channel();
         let Begun { accounts, plan, gitlab, authorization, loopback, .. } = self;
         accounts.clone().run_errand(async move {
-            let _listening = loopback;
-            let done = complete(&accounts, plan, gitlab, authorization, &code).await;
-            let _ = page.send(match &done {
-                Ok(profile) => page::linked(&profile.instance.to_string(), &profile.username),
-                Err(failure) => page::page("Not linked", &failure.message),
-            });
+            let done = complete(&accounts, &plan, &gitlab, authorization, &code).await;
+            let (page_sent, done) = match done {
+                Ok(profile) if plan.spare => {
+                    let (onward, spare) = Spare::begin(accounts, plan, gitlab, loopback, profile.clone());
+                    (onward, Ok((profile, Some(spare))))
+                }
+                Ok(profile) => (page::linked(&profile), Ok((profile, None))),
+                Err(failure) => (page::not_linked(&failure.message), Err(failure)),
+            };
+            let _ = page.send(page_sent);
             let _ = sender.send(done); // the person may have given up
         });
-        let profile = done.await.map_err(|_| Failure::new(Code::Failed, "the link broke off; see daemon.log"))??;
-        Ok(Attributes::new()
+        let (profile, spare) = done.await.map_err(|_| broke_off())??;
+        let mut block = Attributes::new()
             .with("host", profile.instance.to_string())
             .with("username", &profile.username)
             .with("user_id", profile.user_id.to_string())
             .with("name", &profile.name)
             .with("scope", profile.scopes.join(" "))
-            .with("store", profile.store.word())
-            .with(key::DONE, "1"))
+            .with("store", profile.store.word());
+        if let Some(spare) = spare {
+            match spare.finish().await {
+                Ok(()) => block.push("spare", "ready"),
+                Err(failure) => {
+                    block.push("spare", "failed");
+                    block.push("spare_detail", failure.message);
+                }
+            }
+        }
+        Ok(block.with(key::DONE, "1"))
     }
 
     /// GitLab shows a page, and never calls back, when it does not like a request.
@@ -127,38 +142,30 @@ impl Begun {
 /// From the code to the durable pair.
 async fn complete(
     accounts: &Accounts,
-    plan: Plan,
-    gitlab: GitLab,
+    plan: &Plan,
+    gitlab: &GitLab,
     authorization: Authorization,
     code: &Secret,
 ) -> Result<Arc<Profile>, Failure> {
-    let not_linked = |trouble: Trouble| not_linked(&plan.instance, &trouble);
-    let grant = gitlab.exchange(authorization, code).await.map_err(not_linked)?;
-    let mut record = Record::new(grant.access_token, grant.refresh_token, Timestamp::now(), grant.expires_in);
-    record.client_secret = plan.client_secret.clone();
+    let login = log_in(plan, gitlab, authorization, code).await;
+    let Login { record, scopes, user } = login.map_err(|trouble| not_linked(&plan.instance, &trouble))?;
     let give_back = record.revocable_token().clone();
-    let checked = gitlab.current_user(&record.access_token).await.map_err(not_linked);
-    let user = match checked.and_then(|user| is_expected(&plan, user)) {
+    let user = match is_expected(plan, user) {
         Ok(user) => user,
         Err(failure) => {
             let _ = gitlab.revoke(&give_back).await; // nobody will use the pair
             return Err(failure);
         }
     };
-    let scopes = match grant.scopes.is_empty() {
-        true => plan.scopes.split_whitespace().map(str::to_owned).collect(),
-        false => grant.scopes,
-    };
-    let place = plan.vault.place().to_owned();
     let linked = Linked {
         instance: plan.instance.clone(),
         user,
-        client_id: plan.client_id,
+        client_id: plan.client_id.clone(),
         scopes,
         store: plan.vault.kind(),
         min_life: plan.min_life,
-        endpoints: plan.endpoints,
-        network: plan.network,
+        endpoints: plan.endpoints.clone(),
+        network: plan.network.clone(),
     };
     match accounts.link(linked, record).await {
         Ok(profile) => {
@@ -167,10 +174,40 @@ async fn complete(
         }
         Err(why) => {
             let _ = gitlab.revoke(&give_back).await; // it could not be kept
+            let place = plan.vault.place();
             let text = format!("{} was not linked: the tokens could not be saved in {place}: {why}", plan.instance);
             Err(Failure::new(Code::Store, text))
         }
     }
+}
+
+/// A login as the server gave it.
+struct Login {
+    record: Record,
+    scopes: Vec<String>,
+    user: User,
+}
+
+/// From the code to a pair, and whose it is.
+async fn log_in(plan: &Plan, gitlab: &GitLab, authorization: Authorization, code: &Secret) -> Result<Login, Trouble> {
+    let grant = gitlab.exchange(authorization, code).await?;
+    let mut record = Record::new(grant.access_token, grant.refresh_token, Timestamp::now(), grant.expires_in);
+    record.client_secret = plan.client_secret.clone();
+    let scopes = match grant.scopes.is_empty() {
+        true => plan.scopes.split_whitespace().map(str::to_owned).collect(),
+        false => grant.scopes,
+    };
+    match gitlab.current_user(&record.access_token).await {
+        Ok(user) => Ok(Login { record, scopes, user }),
+        Err(trouble) => {
+            let _ = gitlab.revoke(record.revocable_token()).await; // nobody will use the pair
+            Err(trouble)
+        }
+    }
+}
+
+fn broke_off() -> Failure {
+    Failure::new(Code::Failed, "the link broke off; see daemon.log")
 }
 
 /// What a server's answer means for the link.

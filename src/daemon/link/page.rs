@@ -1,5 +1,8 @@
 //! The page a person sees when the browser comes back: self-contained, and readable anywhere.
 
+use super::loopback::Page;
+use crate::daemon::profile::Profile;
+
 /// Nothing of the page may be loaded from elsewhere, kept, or told to others.
 pub(super) const HEADERS: [(&str, &str); 5] = [
     ("content-type", "text/html; charset=utf-8"),
@@ -13,13 +16,33 @@ pub(super) const HEADERS: [(&str, &str); 5] = [
 ];
 
 /// The account is linked.
-pub(super) fn linked(instance: &str, username: &str) -> String {
-    let text = format!("git now acts as {username} at {instance}. You can close this page.");
-    page("Linked", &text)
+pub(super) fn linked(profile: &Profile) -> Page {
+    Page::Shown(html("Linked", &format!("{} You can close this page.", acts_as(profile))))
 }
 
-/// A page that says something else.
-pub(super) fn page(title: &str, text: &str) -> String {
+/// The same, and it has a spare login.
+pub(super) fn linked_with_spare(profile: &Profile) -> Page {
+    let text = format!("{} A spare login is ready. You can close this page.", acts_as(profile));
+    Page::Shown(html("Linked", &text))
+}
+
+/// The account is linked, but has no spare login: why.
+pub(super) fn no_spare(profile: &Profile, why: &str) -> Page {
+    let text = format!("{} There is no spare login: {why}. You can close this page.", acts_as(profile));
+    Page::Shown(html("Linked, without a spare", &text))
+}
+
+/// Nothing is linked: why.
+pub(super) fn not_linked(why: &str) -> Page {
+    Page::Shown(html("Not linked", why))
+}
+
+fn acts_as(profile: &Profile) -> String {
+    format!("git now acts as {} at {}.", profile.username, profile.instance)
+}
+
+/// A page with these words.
+pub(super) fn html(title: &str, text: &str) -> String {
     let (title, text) = (escape(title), escape(text));
     format!(
         r#"<!doctype html>
@@ -63,7 +86,7 @@ mod tests {
 
     #[test]
     fn what_a_server_says_is_text_and_nothing_else() {
-        let page = page("Not linked", "<script>alert('1')</script>");
+        let page = html("Not linked", "<script>alert('1')</script>");
         assert!(!page.contains("<script>"), "{page}");
     }
 }

@@ -50,6 +50,8 @@ pub(super) struct Plan {
     /// Where tokens are kept and, if that is second best, why.
     pub(super) store_place: String,
     pub(super) min_life: i64,
+    /// A second login is wanted too.
+    pub(super) spare: bool,
     pub(super) timeout: Duration,
 }
 
@@ -100,6 +102,8 @@ impl Plan {
             vault,
             store_place,
             min_life,
+            // Linking again keeps what was chosen before.
+            spare: asked.flag("spare") || before.is_some_and(|profile| profile.spare),
             timeout: Duration::from_secs(timeout.clamp(1, LONGEST_TIMEOUT)),
         })
     }

@@ -95,6 +95,28 @@ impl Record {
     }
 }
 
+/// Which of an account's logins: there may be a spare one, and the two take turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slot {
+    /// The one every account has.
+    First,
+    /// The one of `link --spare`.
+    Second,
+}
+
+impl Slot {
+    /// Both, in order.
+    pub const ALL: [Slot; 2] = [Slot::First, Slot::Second];
+
+    /// The name of the login's entry in a store.
+    pub fn entry(self, account: &str) -> String {
+        match self {
+            Slot::First => account.to_owned(),
+            Slot::Second => format!("{account}~second"),
+        }
+    }
+}
+
 /// Which store; the words of `--store`, of `status --json` and of the state files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -147,6 +169,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether it is about what is stored there, and not about the store.
+    pub fn is_lasting(&self) -> bool {
+        matches!(self, StoreError::Gone | StoreError::Corrupt | StoreError::Newer)
+    }
+
     /// Whether only linking again helps.
     pub fn needs_link(&self) -> bool {
         matches!(self, StoreError::Gone | StoreError::Corrupt)

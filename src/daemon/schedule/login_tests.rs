@@ -1,5 +1,6 @@
 //! The promises about time, as tables.
 
+use super::super::trouble::REFUSED_WAITS;
 use super::*;
 
 const START: Timestamp = Timestamp(1_000_000);
@@ -104,7 +105,7 @@ fn a_login_that_has_ended_serves_what_is_left_of_its_token() {
     assert!(schedule.ended().is_some());
     assert_eq!(schedule.on_get(at(7199), None), Step::Serve);
     assert!(matches!(schedule.on_get(at(7200), None), Step::Refuse(Reason::Relink(_))));
-    schedule.on_refused_token(at(6800));
+    schedule.on_refused_token();
     assert!(matches!(schedule.on_get(at(6800), None), Step::Refuse(Reason::Relink(_))), "but not one that was refused");
 }
 
@@ -132,8 +133,8 @@ fn a_lost_answer_is_followed_by_one_more_try_and_an_honest_end() {
 #[test]
 fn a_refused_token_is_checked_before_it_is_served_again() {
     let mut schedule = two_hours();
-    assert!(schedule.on_refused_token(at(10)));
-    assert!(!schedule.on_refused_token(at(10)), "a second command with the same token");
+    assert!(schedule.on_refused_token());
+    assert!(!schedule.on_refused_token(), "a second command with the same token");
     assert_eq!(schedule.on_get(at(10), None), Step::Verify);
     let mut alive = schedule.clone();
     alive.on_verified(true);
@@ -147,21 +148,9 @@ fn a_refused_token_is_checked_before_it_is_served_again() {
 #[test]
 fn a_token_that_can_not_be_checked_is_not_served() {
     let mut schedule = two_hours();
-    schedule.on_refused_token(at(10));
+    schedule.on_refused_token();
     schedule.on_unanswered(at(10), "unreachable".into(), None, 0.0);
     assert!(matches!(schedule.on_get(at(10), None), Step::Refuse(Reason::Failed(..))));
-}
-
-#[test]
-fn a_server_that_refuses_good_tokens_meets_a_lid() {
-    let mut schedule = two_hours();
-    for second in 0..REFUSALS as i64 {
-        assert_ne!(schedule.on_get(at(second), None), Step::Refuse(Reason::Paused(at(64))));
-        schedule.on_refused_token(at(second));
-        schedule.on_verified(true);
-    }
-    assert_eq!(schedule.on_get(at(5), None), Step::Refuse(Reason::Paused(at(64))));
-    assert_eq!(schedule.on_get(at(64), None), Step::Serve);
 }
 
 #[test]
@@ -228,7 +217,7 @@ proptest::proptest! {
         for event in events {
             match event {
                 Event::Clock(seconds) => now = now.plus(seconds),
-                Event::Refused => { schedule.on_refused_token(now); bad = true; }
+                Event::Refused => { schedule.on_refused_token(); bad = true; }
                 // The actor only asks about a token that was refused.
                 Event::Verified(alive) if bad => { schedule.on_verified(alive); bad = !alive; }
                 Event::Verified(_) => {}

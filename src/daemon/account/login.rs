@@ -1,0 +1,58 @@
+//! One login in memory: its pair, its schedule, and whether the store has it.
+
+use super::HandOut;
+use crate::daemon::clock::Timestamp;
+use crate::daemon::schedule::Schedule;
+use crate::daemon::store::{Record, Slot, StoreError};
+
+/// A pair that could not be saved is saved as soon as the store is back.
+const SAVE_AGAIN_AFTER: i64 = 10;
+
+/// A login in memory.
+pub(super) struct Login {
+    pub(super) slot: Slot,
+    pub(super) record: Record,
+    pub(super) schedule: Schedule,
+    /// The store does not have this record yet.
+    pub(super) unsaved: Option<Unsaved>,
+}
+
+/// Why the store does not have the newest record, and when to try again.
+#[derive(Debug, Clone)]
+pub(super) struct Unsaved {
+    pub(super) why: StoreError,
+    pub(super) again_at: Timestamp,
+}
+
+impl Unsaved {
+    pub(super) fn since_now(why: StoreError) -> Self {
+        Self { why, again_at: Timestamp::now().plus(SAVE_AGAIN_AFTER) }
+    }
+}
+
+impl Login {
+    /// A pair from the store, or one that another task held and could not save.
+    pub(super) fn new(slot: Slot, record: Record, unsaved: Option<Unsaved>, min_life: i64, now: Timestamp) -> Self {
+        let renewable = record.refresh_token.is_some();
+        let mut schedule = Schedule::new(min_life, record.received_at, record.expires_at, renewable);
+        // Something may be using the token already: nobody knows what the last daemon handed out.
+        schedule.on_served(now);
+        if let Some(at) = record.refreshing_since {
+            schedule.on_lost(at); // a daemon ended in the middle of a renewal
+        }
+        Self { slot, record, schedule, unsaved }
+    }
+
+    /// Takes the pair that this one was renewed to.
+    pub(super) fn replace(&mut self, record: Record, unsaved: Option<Unsaved>) {
+        self.schedule.on_renewed(record.received_at, record.expires_at, record.refresh_token.is_some());
+        self.record = record;
+        self.unsaved = unsaved;
+    }
+
+    pub(super) fn serve(&mut self, now: Timestamp) -> HandOut {
+        self.schedule.on_served(now);
+        let expires_at = self.schedule.expiry_for_git(now);
+        HandOut { token: self.record.access_token.clone(), expires_at }
+    }
+}

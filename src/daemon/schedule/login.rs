@@ -1,0 +1,236 @@
+//! One login: its access token's life, its refresh token's health.
+
+use super::trouble::Trouble;
+use super::{Ended, Reason, Step};
+use crate::daemon::clock::Timestamp;
+
+/// A token in git's hands has to live as long as the command: ten minutes, unless the person,
+/// git config or the caller says otherwise.
+pub const MIN_LIFE: i64 = 600;
+
+/// Nobody asked for so long: no command that uses the token is likely to be running.
+const QUIET: i64 = 900;
+
+/// Without being asked a pair is renewed at most this often, whatever life the server grants.
+const UNASKED: i64 = 30;
+
+/// Life and health of one account's token pair.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    min_life: i64,
+    received_at: Timestamp,
+    expires_at: Option<Timestamp>,
+    renewable: bool,
+    /// The server refused the access token, and we don't know yet whether it is dead.
+    doubted: bool,
+    /// The server said it is dead.
+    dead: bool,
+    /// When an answer was lost that may have carried the next pair.
+    lost_at: Option<Timestamp>,
+    /// Renewing fails.
+    renewing: Option<Trouble>,
+    /// Asking whether the access token lives fails.
+    asking: Option<Trouble>,
+    ended: Option<Ended>,
+    served_at: Option<Timestamp>,
+}
+
+impl Schedule {
+    /// For a pair that came at `received_at`.
+    pub fn new(min_life: i64, received_at: Timestamp, expires_at: Option<Timestamp>, renewable: bool) -> Self {
+        Self {
+            min_life,
+            received_at,
+            expires_at,
+            renewable,
+            doubted: false,
+            dead: false,
+            lost_at: None,
+            renewing: None,
+            asking: None,
+            ended: None,
+            served_at: None,
+        }
+    }
+
+    /// Somebody asks for a token that lives `min_life` seconds, or as long as usual.
+    pub fn on_get(&self, now: Timestamp, min_life: Option<i64>) -> Step {
+        if let Some(ended) = &self.ended {
+            // What was granted last is good to its end.
+            return if self.is_alive(now) { Step::Serve } else { Step::Refuse(Reason::Relink(ended.clone())) };
+        }
+        let failed = |trouble: &Trouble| Step::Refuse(Reason::Failed(trouble.why.clone(), trouble.not_before()));
+        if self.doubted {
+            let blocking = self.asking.as_ref().filter(|trouble| trouble.blocks(now));
+            return blocking.map_or(Step::Verify, failed);
+        }
+        let left = self.left(now);
+        if left.is_none_or(|left| left > 0 && left >= self.wanted(min_life)) {
+            return Step::Serve;
+        }
+        let blocking = self.renewing.as_ref().filter(|trouble| trouble.blocks(now));
+        match (self.renewable, blocking) {
+            (true, None) => Step::Renew,
+            // Renewing failed just now; what is left of the old token is better than nothing.
+            _ if left.is_some_and(|left| left > 0) => Step::Serve,
+            (_, Some(trouble)) => failed(trouble),
+            (false, None) => Step::Refuse(Reason::Relink(Ended::Expired)),
+        }
+    }
+
+    /// Whether the token is known to be alive, whatever is left of its life. For somebody who can't
+    /// wait for a renewal any longer.
+    pub fn is_alive(&self, now: Timestamp) -> bool {
+        !self.doubted && self.left(now).is_none_or(|left| left > 0)
+    }
+
+    /// A token was handed out.
+    pub fn on_served(&mut self, now: Timestamp) {
+        self.served_at = Some(now);
+    }
+
+    /// A request to renew may have been processed, and its answer is lost. The access token may
+    /// be dead: the server is asked before it is served again. The refresh token may be spent: it
+    /// is tried once more, which does no harm.
+    pub fn on_lost(&mut self, at: Timestamp) {
+        self.doubted = true;
+        self.lost_at.get_or_insert(at);
+    }
+
+    /// The server refused the token with a 401. True if that is news: several commands may have
+    /// run with the same token.
+    pub fn on_refused_token(&mut self) -> bool {
+        let news = !self.doubted && !self.dead;
+        self.doubted |= news;
+        news
+    }
+
+    /// The server says whether a token lives.
+    pub fn on_verified(&mut self, alive: bool) {
+        self.doubted = false;
+        self.asking = None;
+        self.dead = !alive;
+        if alive {
+            self.lost_at = None; // a renewal would have killed it
+        } else if !self.renewable {
+            self.ended = Some(Ended::Revoked);
+        }
+    }
+
+    /// A new pair has come.
+    pub fn on_renewed(&mut self, received_at: Timestamp, expires_at: Option<Timestamp>, renewable: bool) {
+        let served_at = self.served_at;
+        *self = Self { served_at, ..Self::new(self.min_life, received_at, expires_at, renewable) };
+    }
+
+    /// Renewing failed in a way that may pass. `jitter` is from 0 to 1.
+    pub fn on_failed(&mut self, now: Timestamp, why: String, retry_after: Option<i64>, jitter: f64) {
+        self.renewing = Some(Trouble::passing(self.renewing.as_ref(), now, why, retry_after, jitter));
+    }
+
+    /// Asking whether the token lives failed. `jitter` is from 0 to 1.
+    pub fn on_unanswered(&mut self, now: Timestamp, why: String, retry_after: Option<i64>, jitter: f64) {
+        self.asking = Some(Trouble::passing(self.asking.as_ref(), now, why, retry_after, jitter));
+    }
+
+    /// The server refused the refresh token. One refusal is no proof (see [`Trouble::refused`]),
+    /// unless an answer was lost before: then the token is spent, and here is why.
+    pub fn on_refused_renewal(&mut self, now: Timestamp, why: String) {
+        if let Some(at) = self.lost_at {
+            self.ended = Some(Ended::AnswerLost(at));
+            return;
+        }
+        match Trouble::refused(self.renewing.as_ref(), now, why) {
+            Ok(trouble) => self.renewing = Some(trouble),
+            Err(why) => self.ended = Some(Ended::Refused(why)),
+        }
+    }
+
+    /// When to look again without being asked; `None`: never.
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        self.retry_at().or(self.renew_at())
+    }
+
+    /// When to look again at what is wrong.
+    pub fn retry_at(&self) -> Option<Timestamp> {
+        if !self.can_be_renewed() {
+            return None;
+        }
+        let trouble = if self.doubted { &self.asking } else { &self.renewing };
+        let retry_at = trouble.as_ref().or(self.asking.as_ref()).map(|trouble| trouble.retry_at);
+        retry_at.or((self.dead || self.doubted).then_some(self.received_at))
+    }
+
+    /// When to renew a login that has no spare: in a quiet moment of the token's last minutes.
+    fn renew_at(&self) -> Option<Timestamp> {
+        let end = self.expires_at.filter(|_| self.can_be_renewed())?;
+        let window = end.plus(-self.wanted(None));
+        // At its end nothing is lost by renewing, so then it is done even if somebody is busy.
+        let quiet = self.served_at.map_or(window, |at| at.plus(QUIET));
+        Some(window.max(quiet).min(end.max(window)).max(self.received_at.plus(UNASKED)))
+    }
+
+    /// When too little life is left for who asks: from then on another login takes its turn.
+    pub fn short_at(&self) -> Option<Timestamp> {
+        let short_at = self.expires_at.map(|end| end.plus(1 - self.wanted(None)));
+        let short_at = if self.dead { Some(self.received_at) } else { short_at };
+        short_at.map(|at| at.max(self.received_at.plus(UNASKED)))
+    }
+
+    /// The timer rings: what is to be done, if anything.
+    pub fn on_timer(&self, now: Timestamp) -> Option<Step> {
+        let due = self.wake_at().is_some_and(|at| now >= at);
+        due.then_some(if self.needs_check() { Step::Verify } else { Step::Renew })
+    }
+
+    /// Whether the server is to be asked about the token before anything else. After a failed
+    /// check of a healthy token, another check is enough.
+    pub fn needs_check(&self) -> bool {
+        self.doubted || (self.asking.is_some() && self.renewing.is_none() && !self.dead)
+    }
+
+    /// Whether there may be another token after this one.
+    pub fn can_be_renewed(&self) -> bool {
+        self.renewable && self.ended.is_none()
+    }
+
+    /// Whether the server does not take the refresh token, as far as is known.
+    pub fn is_refused(&self) -> bool {
+        self.ended.is_some() || self.renewing.as_ref().is_some_and(Trouble::is_refusal)
+    }
+
+    /// The failure that lasts, if one does.
+    pub fn trouble(&self) -> Option<&Trouble> {
+        self.renewing.as_ref().or(self.asking.as_ref())
+    }
+
+    /// Why only the person can help, if so.
+    pub fn ended(&self) -> Option<&Ended> {
+        self.ended.as_ref()
+    }
+
+    /// The end to tell git, if it is sure: not when our clock was set back since the pair came.
+    pub fn expiry_for_git(&self, now: Timestamp) -> Option<Timestamp> {
+        self.expires_at.filter(|_| now >= self.received_at)
+    }
+
+    /// Seconds of life left; `None`: no end is known. A clock that was set back can't make a
+    /// token live longer than it was granted.
+    fn left(&self, now: Timestamp) -> Option<i64> {
+        if self.dead {
+            return Some(0);
+        }
+        self.expires_at.map(|end| end.since(now).min(end.since(self.received_at)))
+    }
+
+    /// Seconds of life to ask for: never more than half of what the server grants, or every get
+    /// would renew.
+    fn wanted(&self, min_life: Option<i64>) -> i64 {
+        let wanted = min_life.unwrap_or(self.min_life).max(0);
+        self.expires_at.map_or(wanted, |end| wanted.min(end.since(self.received_at) / 2))
+    }
+}
+
+#[cfg(test)]
+#[path = "login_tests.rs"]
+mod tests;

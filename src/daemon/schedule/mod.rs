@@ -1,0 +1,57 @@
+//! When to serve a token, when to renew it, when to doubt it, and when to give up.
+//!
+//! Pure: it is told what happened and what time it is, and says what to do. Nothing here reads a
+//! clock, waits, or talks to anyone, so every promise about time can be tested as a table.
+//!
+//! A refresh kills the access token at the server at once, under the feet of any git command
+//! that still uses it, and git does not retry after a 401. So a renewal never comes earlier than
+//! it must: when somebody asks and too little life is left, or near the token's end in a quiet
+//! moment. With a spare login it never comes earlier at all: see [`turns`].
+
+mod login;
+mod trouble;
+pub mod turns;
+
+use super::clock::Timestamp;
+pub use login::{MIN_LIFE, Schedule};
+
+/// What to do for somebody who asks for a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Hand out the token.
+    Serve,
+    /// Ask the server whether the token is alive, then ask again here.
+    Verify,
+    /// Renew, then ask again here.
+    Renew,
+    /// There is nothing to hand out now.
+    Refuse(Reason),
+}
+
+/// Why there is nothing to hand out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// Only the person can help.
+    Relink(Ended),
+    /// It failed; who asks again then starts another try.
+    Failed(String, Timestamp),
+    /// The server refuses our tokens again and again; nothing is sent until then.
+    Paused(Timestamp),
+}
+
+/// How a login ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Ended {
+    /// The server refuses the refresh token, and goes on refusing it.
+    #[error("{0}")]
+    Refused(String),
+    /// The server spent the refresh token, and nobody has what it gave for it.
+    #[error("the server renewed it, but its answer was lost at {}", .0.clock_time())]
+    AnswerLost(Timestamp),
+    /// A token without a refresh token was revoked.
+    #[error("the server has revoked the token")]
+    Revoked,
+    /// A token without a refresh token has come to its end.
+    #[error("the token has ended and can't be renewed")]
+    Expired,
+}
