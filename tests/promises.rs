@@ -13,5 +13,6 @@ mod linking;
 mod renewing;
 mod secrets;
 mod soak;
+mod spare;
 mod status;
 mod unlinking;

@@ -207,6 +207,13 @@ impl Sandbox {
         finished
     }
 
+    /// Links with these flags, with this browser.
+    pub fn link_with<'a>(&self, mut browser: Browser, words: impl IntoIterator<Item = &'a str>) -> Finished {
+        let (started, address) = self.begin_link(words);
+        browser.visit(&address).expect("a visit");
+        started.finish()
+    }
+
     /// Links alice, with her tokens in a file, and lets git use it.
     pub fn link(&self) -> Finished {
         let (url, id) = (self.gitlab.url().to_owned(), self.client_id.clone());
@@ -262,13 +269,9 @@ impl Sandbox {
     /// and has `left` seconds to live.
     pub fn age_token(&self, age: i64, left: i64) {
         self.verb(["daemon", "stop"]).succeeded();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs() as i64;
         let files = self.state_files(".tokens");
         let [file] = files.as_slice() else { panic!("one account: {files:?}") };
-        let mut record: serde_json::Value = serde_json::from_slice(&fs::read(file).expect("readable")).expect("JSON");
-        record["received_at"] = (now - age).into();
-        record["expires_at"] = (now + left).into();
-        fs::write(file, record.to_string()).expect("written");
+        age_token_in(file, age, left);
     }
 
     /// The refresh token that the daemon has stored.
@@ -294,6 +297,21 @@ impl Drop for Sandbox {
         stop.args(["daemon", "stop"]);
         let _ = run::finish(stop, "");
     }
+}
+
+/// Makes a daemon that starts later believe that the token in a file came `age` seconds ago and
+/// has `left` seconds to live.
+pub fn age_token_in(file: &Path, age: i64, left: i64) {
+    let now = now();
+    let mut record: serde_json::Value = serde_json::from_slice(&fs::read(file).expect("readable")).expect("JSON");
+    record["received_at"] = (now - age).into();
+    record["expires_at"] = (now + left).into();
+    fs::write(file, record.to_string()).expect("written");
+}
+
+/// The wall clock, in seconds.
+pub fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs() as i64
 }
 
 /// Makes a directory that only this user can enter.

@@ -166,6 +166,13 @@ impl StandIn {
         world.revoke_tokens(user, None);
     }
 
+    /// Kills one row, and leaves the user's others.
+    pub fn revoke_pair(&self, refresh_token: &str) {
+        let world = &mut *self.shared.lock();
+        let id = world.pair_by_refresh(refresh_token).expect("a living pair").id;
+        world.revoke_pair(id);
+    }
+
     /// The user presses *Revoke* beside one application (§1.9).
     pub fn revoke_application(&self, username: &str, client_id: &str) {
         let world = &mut *self.shared.lock();

@@ -26,6 +26,20 @@ pub struct Browser {
     password: String,
     code: Option<String>,
     deny: bool,
+    gone: bool,
+    /// What happens between the first consent and a second one.
+    between: Option<Between>,
+}
+
+/// What the person does after the first consent.
+#[derive(Clone, Debug)]
+enum Between {
+    /// They think better of it, and deny from then on.
+    Deny,
+    /// Somebody else takes over, and signs in.
+    Hand(String),
+    /// They walk away.
+    Leave,
 }
 
 /// Where a visit ended.
@@ -59,6 +73,24 @@ impl Browser {
     /// The person presses *Deny*. On the device page, which has no such button, they walk away.
     pub fn deny(mut self) -> Self {
         self.deny = true;
+        self
+    }
+
+    /// The person says yes once, and no to whatever is asked after that.
+    pub fn deny_after_first(mut self) -> Self {
+        self.between = Some(Between::Deny);
+        self
+    }
+
+    /// After the first consent this user signs in, and says yes as well.
+    pub fn hand_over_after_first(mut self, username: &str) -> Self {
+        self.between = Some(Between::Hand(username.to_owned()));
+        self
+    }
+
+    /// The person says yes once, and walks away.
+    pub fn leave_after_first(mut self) -> Self {
+        self.between = Some(Between::Leave);
         self
     }
 
@@ -107,14 +139,38 @@ impl Browser {
                 return Ok(end(url, &reply, page));
             };
             signed_in |= form.has("user[login]");
+            if button.as_ref().is_some_and(|button| button.label.trim() == "Authorize") {
+                signed_in &= !matches!(self.between, Some(Between::Hand(_)));
+                url = resolve(&url, &form.action)?;
+                reply = self.submit(&url, &form, button.as_ref())?;
+                self.pass_on();
+                continue;
+            }
             url = resolve(&url, &form.action)?;
             reply = self.submit(&url, &form, button.as_ref())?;
         }
         Err(io::Error::other(format!("the pages go in circles at {url}")))
     }
 
+    /// The first consent was given.
+    fn pass_on(&mut self) {
+        match self.between.take() {
+            Some(Between::Deny) => self.deny = true,
+            Some(Between::Leave) => self.gone = true,
+            Some(Between::Hand(username)) => {
+                self.password = format!("{username}-password");
+                self.username = username;
+                self.jar = Jar::default();
+            }
+            None => {}
+        }
+    }
+
     /// What the person does on a page: which form, filled in how, sent by which button.
     fn decide(&self, page: &Page, signed_in: bool) -> Option<(Form, Option<Button>)> {
+        if self.gone {
+            return None;
+        }
         if let Some(form) = page.forms.iter().find(|form| form.has("user[login]")) {
             // The same form again would mean that the password was refused without a word.
             let mut form = (!signed_in).then(|| form.clone())?;
