@@ -177,6 +177,59 @@ fn git_lfs_that_asks_in_a_loop_gets_nobody_banned() {
     assert_eq!(sandbox.account()["state"], "unreachable");
 }
 
+/// git is refused with living tokens, in turn of each account, until nothing is handed out any more.
+fn refused_until_paused(sandbox: &Sandbox, names: &[&str]) -> usize {
+    let ask = |name: &str| sandbox.helper("get", format!("{}username={name}\n", sandbox.question())).succeeded();
+    for (count, name) in names.iter().cycle().enumerate().take(20) {
+        let answer = ask(name);
+        let Some(token) = answer.attribute("password") else {
+            assert!(answer.stdout == "quit=1\n" && answer.stderr.contains("pausing for"), "{answer:?}");
+            return count;
+        };
+        sandbox.erase(&token);
+    }
+    panic!("it never paused")
+}
+
+#[test]
+fn refused_logins_count_per_server_because_it_is_the_address_that_is_banned() {
+    let sandbox = Sandbox::linked();
+    sandbox.gitlab.add_user("bob", "Bob");
+    let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());
+    sandbox.link_as("bob", [url.as_str(), "--client-id", &id, "--yes"]).succeeded();
+    assert_eq!(refused_until_paused(&sandbox, &["alice", "bob"]), 5);
+    for account in sandbox.status()["accounts"].as_array().expect("two") {
+        assert_eq!(account["state"], "unreachable", "{account}");
+    }
+}
+
+#[test]
+fn a_success_or_a_link_ends_the_pause() {
+    let sandbox = Sandbox::linked();
+    let token = sandbox.token();
+    refused_until_paused(&sandbox, &["alice"]);
+    // A job that has run all the while gets through: GitLab forgets its count, and so do we.
+    let credential = format!("{}username=oauth2\npassword=", sandbox.question());
+    sandbox.helper("store", format!("{credential}another\n")).succeeded();
+    assert_eq!(sandbox.get().stdout, "quit=1\n", "what somebody else stores says nothing");
+    sandbox.helper("store", format!("{credential}{token}\n")).succeeded();
+    assert_eq!(sandbox.token(), token);
+    refused_until_paused(&sandbox, &["alice"]);
+    sandbox.link();
+    assert_ne!(sandbox.token(), token);
+}
+
+#[test]
+fn git_itself_tells_of_its_successes() {
+    let sandbox = Sandbox::linked();
+    let clone = sandbox.clone("group/app", "app");
+    for _ in 0..8 {
+        // Less than a ban's worth of refusals, and then a success, for as long as one likes.
+        sandbox.erase(&sandbox.token());
+        sandbox.git_in(&clone, ["fetch", "--quiet"]).succeeded();
+    }
+}
+
 #[test]
 fn a_long_transfer_outlives_what_is_fetched_beside_it() {
     let sandbox = Sandbox::new();

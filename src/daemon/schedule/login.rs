@@ -64,10 +64,10 @@ impl Schedule {
             let blocking = self.asking.as_ref().filter(|trouble| trouble.blocks(now));
             return blocking.map_or(Step::Verify, failed);
         }
-        let left = self.left(now);
-        if left.is_none_or(|left| left > 0 && left >= self.wanted(min_life)) {
+        if self.lasts(now, min_life) {
             return Step::Serve;
         }
+        let left = self.left(now);
         let blocking = self.renewing.as_ref().filter(|trouble| trouble.blocks(now));
         match (self.renewable, blocking) {
             (true, None) => Step::Renew,
@@ -82,6 +82,11 @@ impl Schedule {
     /// wait for a renewal any longer.
     pub fn is_alive(&self, now: Timestamp) -> bool {
         !self.doubted && self.left(now).is_none_or(|left| left > 0)
+    }
+
+    /// Whether enough is left of the token's life for who asks, as far as its end is known.
+    pub fn lasts(&self, now: Timestamp, min_life: Option<i64>) -> bool {
+        self.left(now).is_none_or(|left| left > 0 && left >= self.wanted(min_life))
     }
 
     /// A token was handed out.
@@ -234,3 +239,7 @@ impl Schedule {
 #[cfg(test)]
 #[path = "login_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod table_tests;

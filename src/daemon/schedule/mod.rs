@@ -9,6 +9,8 @@
 //! moment. With a spare login it never comes earlier at all: see [`turns`].
 
 mod login;
+#[cfg(test)]
+mod model_tests;
 mod trouble;
 pub mod turns;
 

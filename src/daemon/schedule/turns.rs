@@ -24,13 +24,19 @@ pub enum Turn {
 pub fn on_get(in_use: &Schedule, spare: Option<&Schedule>, now: Timestamp, min_life: Option<i64>) -> (Turn, Step) {
     let own = in_use.on_get(now, min_life);
     let can_help = match own {
-        Step::Serve | Step::Verify => false,
+        Step::Verify => false,
         Step::Renew => true,
+        // What is left of a token that can't be renewed is the second best.
+        Step::Serve => !in_use.lasts(now, min_life),
         // A server that can't be reached concerns both.
         Step::Refuse(_) => in_use.is_refused(),
     };
     let Some(spare) = spare.filter(|_| can_help) else { return (Turn::InUse, own) };
     match spare.on_get(now, min_life) {
+        // It can't be renewed now, and what is left of the one is as good as that of the other.
+        Step::Serve if in_use.is_alive(now) && !spare.lasts(now, min_life) => (Turn::InUse, Step::Serve),
+        // Nobody can be using a token that is dead, but somebody may still be using the other.
+        Step::Renew if own == Step::Renew && spare.is_alive(now) && !in_use.is_alive(now) => (Turn::InUse, own),
         // The spare may recover, and meanwhile nobody's token is killed.
         Step::Refuse(_) if spare.can_be_renewed() && in_use.is_alive(now) => (Turn::InUse, Step::Serve),
         // It is refused, so the server is there, and nobody uses the old token any more.
@@ -41,12 +47,12 @@ pub fn on_get(in_use: &Schedule, spare: Option<&Schedule>, now: Timestamp, min_l
 }
 
 /// When to look again without being asked; `None`: never.
+///
+/// A spare is renewed when its turn has come, and not before, whatever state it is in: then the
+/// two tokens end far apart, and none is in use when it is its login's turn to be renewed.
 pub fn wake_at(in_use: &Schedule, spare: Option<&Schedule>) -> Option<Timestamp> {
     let Some(spare) = spare.filter(|spare| spare.can_be_renewed()) else { return in_use.wake_at() };
-    let check_at = in_use.retry_at().filter(|_| in_use.needs_check());
-    // A spare in trouble is tried again in its own time, and then takes its turn.
-    let next = spare.retry_at().or(in_use.short_at());
-    [check_at, next].into_iter().flatten().min()
+    [check_at(in_use), check_at(spare), turn_at(in_use, spare)].into_iter().flatten().min()
 }
 
 /// The timer rings: what is to be done, if anything.
@@ -55,12 +61,29 @@ pub fn on_timer(in_use: &Schedule, spare: Option<&Schedule>, now: Timestamp) -> 
     let Some(spare) = spare.filter(|spare| spare.can_be_renewed()) else {
         return in_use.on_timer(now).map(|step| (Turn::InUse, step));
     };
-    if in_use.needs_check() && due(in_use.retry_at()) {
+    if due(check_at(in_use)) {
         return Some((Turn::InUse, Step::Verify));
     }
-    if spare.retry_at().is_some() {
-        return spare.on_timer(now).map(|step| (Turn::Spare, step));
+    if due(check_at(spare)) {
+        return Some((Turn::Spare, Step::Verify));
     }
-    let step = due(in_use.short_at()).then(|| spare.on_get(now, None))?;
-    Some((Turn::Spare, step)).filter(|(_, step)| !matches!(step, Step::Refuse(_)))
+    if !due(turn_at(in_use, spare)) {
+        return None;
+    }
+    match on_get(in_use, Some(spare), now, None) {
+        (Turn::InUse, Step::Serve) | (_, Step::Refuse(_)) => None,
+        turn => Some(turn),
+    }
+}
+
+/// When the spare's turn comes: when the other has too little left, but not while either is in a
+/// trouble that has its own time.
+fn turn_at(in_use: &Schedule, spare: &Schedule) -> Option<Timestamp> {
+    let short_at = in_use.short_at()?;
+    [Some(short_at), in_use.retry_at(), spare.retry_at()].into_iter().max().flatten()
+}
+
+/// When to ask about a token without being asked; that kills nothing.
+fn check_at(login: &Schedule) -> Option<Timestamp> {
+    login.retry_at().filter(|_| login.needs_check())
 }

@@ -1,0 +1,134 @@
+//! The tables of contrib/docs/renewal.md are what the code does: every sequence of events up to a
+//! length is walked, and each step compared with the tables' cells.
+
+use std::collections::{HashMap, HashSet};
+
+use super::*;
+
+const PAGE: &str = include_str!("../../../contrib/docs/renewal.md");
+
+/// Long enough to be refused to the end after something else.
+const LENGTH: usize = 6;
+
+/// A token's whole life.
+const LIFE: i64 = 7200;
+
+/// A table of the page, by row and column.
+struct Table {
+    columns: Vec<String>,
+    cells: HashMap<(String, String), String>,
+}
+
+impl Table {
+    /// The table below a heading.
+    fn below(heading: &str) -> Self {
+        let (_, rest) = PAGE.split_once(&format!("\n## {heading}\n")).expect("the heading is there");
+        let lines = rest.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+        let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+        let mut rows = lines.map(cells).collect::<Vec<Vec<String>>>().into_iter();
+        let columns = rows.next().expect("a head").split_off(1);
+        let mut cells = HashMap::new();
+        for row in rows.skip(1) {
+            for (column, cell) in columns.iter().zip(&row[1..]) {
+                cells.insert((row[0].clone(), column.clone()), cell.clone());
+            }
+        }
+        Self { columns, cells }
+    }
+
+    fn cell(&self, row: &str, column: &str) -> &str {
+        let cell = self.cells.get(&(row.to_owned(), column.to_owned()));
+        cell.unwrap_or_else(|| panic!("the page has no cell for {row:?} and {column:?}"))
+    }
+
+    fn rows(&self) -> HashSet<&str> {
+        self.cells.keys().map(|(row, _)| row.as_str()).collect()
+    }
+}
+
+/// The page's word for the state of a login.
+fn state(schedule: &Schedule) -> &'static str {
+    let refused = schedule.renewing.as_ref().is_some_and(Trouble::is_refusal);
+    match schedule {
+        Schedule { ended: Some(_), dead, doubted, .. } if *dead || *doubted => "gone",
+        Schedule { ended: Some(_), .. } => "ended",
+        Schedule { doubted: true, lost_at: Some(_), .. } => "unsure",
+        Schedule { doubted: true, .. } => "doubted",
+        Schedule { dead: true, lost_at: Some(_), .. } => "lost",
+        Schedule { dead: true, .. } => "dead",
+        Schedule { renewing: Some(_), .. } if refused => "refused",
+        Schedule { renewing: Some(_), .. } => "failing",
+        _ => "well",
+    }
+}
+
+/// What happens in a column of the first table.
+fn apply(event: &str, schedule: &mut Schedule, now: Timestamp) {
+    match event {
+        "git was refused" => drop(schedule.on_refused_token()),
+        "asked: it lives" => schedule.on_verified(true),
+        "asked: it is dead" => schedule.on_verified(false),
+        "asked: no answer" => schedule.on_unanswered(now, "silence".into(), None, 0.5),
+        "renewed" => schedule.on_renewed(now, Some(now.plus(LIFE)), true),
+        "not renewed" => schedule.on_failed(now, "503".into(), None, 0.5),
+        "answer lost" => {
+            schedule.on_lost(now);
+            schedule.on_failed(now, "reset".into(), None, 0.5);
+        }
+        "`invalid_grant`" => schedule.on_refused_renewal(now, "invalid_grant".into()),
+        unknown => panic!("the page has a column {unknown:?}"),
+    }
+}
+
+#[test]
+fn every_sequence_of_events_goes_as_the_documentation_says() {
+    let (states, gets) = (Table::below("States of a login"), Table::below("What a get gets"));
+    let start = Timestamp(1_000_000);
+    let mut todo = vec![(Schedule::new(MIN_LIFE, start, Some(start.plus(LIFE)), true), start, 0)];
+    let (mut steps, mut reached) = (0, HashSet::new());
+    while let Some((schedule, now, length)) = todo.pop() {
+        let here = state(&schedule);
+        reached.insert(here);
+        check_gets(&gets, here, &schedule, now);
+        // "-": the account's task does not let it happen.
+        let possible = states.columns.iter().filter(|event| length < LENGTH && states.cell(here, event) != "-");
+        for event in possible {
+            let (mut next, now) = (schedule.clone(), now.plus(60));
+            apply(event, &mut next, now);
+            let (found, expected) = (state(&next), states.cell(here, event));
+            assert!(expected.split(" or ").any(|word| word == found), "{here}, {event}: {found}, not {expected}");
+            steps += 1;
+            todo.push((next, now, length + 1));
+        }
+    }
+    assert_eq!(reached, states.rows(), "every state of the page is reached, and no other");
+    assert_eq!(reached, gets.rows());
+    assert!(steps > 10_000, "{steps} steps");
+}
+
+/// Compares what a get is told with the second table: with much life left, with little, with none,
+/// and in the moment after a failed try.
+fn check_gets(gets: &Table, here: &str, schedule: &Schedule, now: Timestamp) {
+    let told = |at: Timestamp, left: i64| {
+        let expires_at = Some(at.plus(left));
+        let schedule = Schedule { received_at: at.plus(left - LIFE), expires_at, ..schedule.clone() };
+        match schedule.on_get(at, None) {
+            Step::Serve => "the token",
+            Step::Verify => "asks about it first",
+            Step::Renew => "renews first",
+            Step::Refuse(Reason::Relink(_)) => "link again",
+            Step::Refuse(_) => "try again",
+        }
+    };
+    // Longer than any wait after a failure.
+    let later = now.plus(600);
+    for (column, left) in [("much life left", 3600), ("little", 300), ("none", 0)] {
+        assert_eq!(told(later, left), gets.cell(here, column), "{here}, {column}");
+    }
+    let trouble = if schedule.doubted { &schedule.asking } else { &schedule.renewing };
+    if schedule.ended.is_none() && trouble.as_ref().is_some_and(|trouble| trouble.blocks(now)) {
+        for (column, left) in [("little, a try just failed", 300), ("none, a try just failed", 0)] {
+            assert_eq!(told(now, left), gets.cell(here, column), "{here}, {column}");
+        }
+    }
+}
