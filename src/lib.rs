@@ -9,7 +9,7 @@
 //!
 //! ```text
 //! helper, cli -> client -> endpoint, protocol, instance -> credential
-//! daemon/server -> link, accounts -> account -> renewal -> schedule, gitlab, store -> secret, clock
+//! daemon/server -> link, accounts -> account -> renewal -> schedule, lid, gitlab, store -> secret, clock
 //! ```
 //!
 //! Each of these has one job that no other room does: only `credential` knows `=` and newline;
