@@ -98,7 +98,9 @@ fn the_authorization_request_is_what_the_rfcs_ask_for() {
     sandbox.browser("alice").visit(&address).expect("a visit");
     started.finish().succeeded();
     let requests = sandbox.gitlab.requests();
-    let exchange = requests.iter().find(|request| request.endpoint == Endpoint::Token).expect("an exchange");
+    let is_exchange = |form: &std::collections::BTreeMap<String, String>| form.contains_key("code");
+    let exchange = requests.iter().rfind(|request| request.endpoint == Endpoint::Token && is_exchange(&request.form));
+    let exchange = exchange.expect("an exchange");
     assert!(exchange.form.contains_key("code_verifier") && exchange.form.contains_key("redirect_uri"), "{exchange:?}");
     assert!(exchange.credentials.is_empty(), "a public client has no secret: {exchange:?}");
 }
@@ -178,6 +180,11 @@ fn the_client_id_is_asked_for_in_a_terminal() {
         screen.push(byte[0]);
     }
     writeln!(typed, "{}", sandbox.client_id).expect("typed");
+    while !screen.ends_with(b"press Enter):") {
+        assert_eq!(shown.read(&mut byte).expect("readable"), 1, "{}", String::from_utf8_lossy(&screen));
+        screen.push(byte[0]);
+    }
+    writeln!(typed).expect("typed");
     let mut lines = std::io::BufRead::lines(shown);
     let address =
         lines.find_map(|line| line.ok().filter(|line| line.contains("/oauth/authorize?"))).expect("an address");
@@ -255,8 +262,11 @@ fn a_confidential_application_without_its_secret_is_explained() {
     let sandbox = Sandbox::new();
     let wrong = sandbox.gitlab.add_application(Application { confidential: true, ..Application::default() });
     let url = sandbox.gitlab.url().to_owned();
-    let finished = sandbox.link_as("alice", [url.as_str(), "--client-id", &wrong.client_id]).ended_with(6);
-    assert!(finished.stderr.contains("Confidential"), "{finished:?}");
+    for flow in ["--web", "--device", "--paste"] {
+        let refused = sandbox.verb(["link", &url, "--client-id", &wrong.client_id, flow]).ended_with(6);
+        assert!(refused.stderr.contains("Confidential"), "{refused:?}");
+        assert!(!refused.stderr.contains("/oauth/authorize"), "before anybody is sent to a browser: {refused:?}");
+    }
     // With its secret in git config, as git-credential-oauth has it, it works.
     let secret = wrong.client_secret.expect("it has one");
     sandbox.git(["config", "--global", &format!("credential.{url}.oauthClientSecret"), &secret]).succeeded();
@@ -302,9 +312,11 @@ fn a_server_that_answers_nonsense_links_nobody() {
         What::Body(br#"{"access_token":"a\nb","token_type":"Bearer"}"#.to_vec()),
     ] {
         let sandbox = Sandbox::new();
-        sandbox.gitlab.fault(Fault::once(Endpoint::Token, what));
         let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());
-        let finished = sandbox.link_as("alice", [url.as_str(), "--client-id", &id]).ended_with(5);
+        let (started, address) = sandbox.begin_link([url.as_str(), "--client-id", &id, "--web"]);
+        sandbox.gitlab.fault(Fault::once(Endpoint::Token, what));
+        sandbox.browser("alice").visit(&address).expect("a visit");
+        let finished = started.finish().ended_with(5);
         assert!(finished.stderr.contains(&format!("{url} was not linked")), "{finished:?}");
         sandbox.verb(["status"]).ended_with(3);
         assert_eq!(sandbox.state_files("").len(), 0);
@@ -340,7 +352,7 @@ fn an_address_without_a_gitlab_is_told_before_a_browser_opens() {
 fn a_server_that_goes_away_while_the_person_consents_is_named() {
     let sandbox = Sandbox::new();
     let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());
-    let (started, address) = sandbox.begin_link([url.as_str(), "--client-id", &id]);
+    let (started, address) = sandbox.begin_link([url.as_str(), "--client-id", &id, "--web"]);
     let (to, state) = (callback(&address), value(&address, "state").to_owned());
     sandbox.gitlab.fault(Fault::once(Endpoint::Token, What::Close));
     let page = http(&to, &format!("GET /?code=x&state={state} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n\r\n"));

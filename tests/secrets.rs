@@ -29,7 +29,11 @@ fn nothing_secret_is_in_any_log_argument_environment_or_message() {
     sandbox.git(["config", "--global", &format!("credential.{url}.oauthClientSecret"), &secret]).succeeded();
     let said = std::cell::RefCell::new(String::new());
     let hear = |finished: run::Finished| *said.borrow_mut() += &(finished.stdout + &finished.stderr);
-    hear(sandbox.link_as("alice", [url.as_str(), "--client-id", &confidential.client_id, "--yes", "-v"]).succeeded());
+    hear(
+        sandbox
+            .link_as("alice", [url.as_str(), "--client-id", &confidential.client_id, "--yes", "-v", "--web"])
+            .succeeded(),
+    );
     hear(sandbox.verb(["status", "--json", "-v"]));
     let clone = sandbox.git(["clone", &sandbox.project("group/app"), "app"]).succeeded();
     hear(clone);

@@ -22,6 +22,7 @@ const LINK_EXAMPLES: &str = "\
 Examples:
   git credential-gitlab link gitlab.example.com
   git credential-gitlab link https://example.com/gitlab --client-id 1a2b3c
+  git credential-gitlab link gitlab.example.com --device     over SSH, in a container
   git credential-gitlab link --read-only --account alice";
 
 /// Link your GitLab account once; git, IDEs and scripts then act with your own permissions.
@@ -73,12 +74,21 @@ changed, and unconfigure takes it back.";
 pub(super) struct Link {
     /// Which GitLab: a host, host:port or base URL [default: gitlab.com, or the only one linked]
     pub(super) host: Option<Host>,
-    /// Give consent in a browser on this machine (the default)
-    #[arg(long)]
+    /// Give consent in a browser on this machine (the default where there is one)
+    #[arg(long, group = "flow")]
     pub(super) web: bool,
+    /// Give consent on any device, by typing a code there (the default where there is no browser)
+    #[arg(long, group = "flow")]
+    pub(super) device: bool,
+    /// Give consent in a browser anywhere, and paste here the address that it ends on
+    #[arg(long, group = "flow")]
+    pub(super) paste: bool,
     /// The Application ID, where this program has none for the GitLab
     #[arg(long, value_name = "ID")]
     pub(super) client_id: Option<String>,
+    /// Read the secret of a confidential application from the first line of stdin
+    #[arg(long)]
+    pub(super) client_secret_stdin: bool,
     /// What to ask for, separated by blanks [default: read_api write_repository]
     #[arg(long, value_name = "SCOPES", conflicts_with = "read_only")]
     pub(super) scopes: Option<String>,
@@ -166,6 +176,9 @@ pub(super) struct Configure {
     /// In the config of everybody on this machine, not only yours
     #[arg(long)]
     pub(super) system: bool,
+    /// Write this Application ID too, so that `link HOST` is enough for everybody who reads that config
+    #[arg(long, value_name = "ID")]
+    pub(super) client_id: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -246,6 +259,8 @@ mod tests {
             &["x", "link", "--scopes", "api", "--read-only"][..],
             &["x", "link", "--yes", "--no-configure"],
             &["x", "link", "--store", "cloud"],
+            &["x", "link", "--web", "--device"],
+            &["x", "link", "--device", "--paste"],
             &["x", "link", "alice@host"],
             &["x", "unlink", "--all", "--account", "alice"],
             &["x", "-q", "-v", "status"],

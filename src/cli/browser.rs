@@ -19,17 +19,34 @@ pub(super) enum Opened {
 
 /// Opens the address, if a browser is plausible here.
 pub(super) fn open(url: &str) -> io::Result<Opened> {
-    match env::var_os("BROWSER").filter(|commands| !commands.is_empty()) {
-        Some(commands) => command(&commands, url).spawn().map(|_| Opened::Yes),
-        None if has_desktop() => open::that_detached(url).map(|()| Opened::Yes),
-        None => Ok(Opened::NoDesktop),
+    match is_set("BROWSER") {
+        true => command(&env::var_os("BROWSER").unwrap_or_default(), url).spawn().map(|_| Opened::Yes),
+        false if has_desktop() => open::that_detached(url).map(|()| Opened::Yes),
+        false => Ok(Opened::NoDesktop),
     }
 }
 
+/// Whether a browser can be opened that reaches this machine's loopback address: the one that
+/// `$BROWSER` names (an IDE's remote shell sets it, and forwards the port), or the desktop's.
+pub(super) fn is_here() -> bool {
+    is_set("BROWSER") || has_desktop()
+}
+
+/// A desktop that the person sits at. Over SSH the screen is another machine's, even where X11
+/// is forwarded: the person has a browser of their own there.
 fn has_desktop() -> bool {
-    let has_display =
-        || ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| env::var_os(name).is_some_and(|v| !v.is_empty()));
-    cfg!(any(windows, target_os = "macos")) || has_display()
+    let over_ssh = ["SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"].into_iter().any(is_set);
+    let has_screen = cfg!(any(windows, target_os = "macos")) || is_set("DISPLAY") || is_set("WAYLAND_DISPLAY");
+    !over_ssh && (has_screen || is_wsl())
+}
+
+/// Windows' own browser reaches what listens on loopback in its Linux.
+fn is_wsl() -> bool {
+    is_set("WSL_DISTRO_NAME") || is_set("WSL_INTEROP")
+}
+
+fn is_set(name: &str) -> bool {
+    env::var_os(name).is_some_and(|value| !value.is_empty())
 }
 
 /// `$BROWSER` as xdg-open and Python's webbrowser read it: commands for the shell, separated by

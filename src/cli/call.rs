@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::error::Error;
-use crate::client::{self, CallError, Conversation, Start};
+use crate::client::{self, CallError, Conversation, Heard, Start};
 use crate::credential::Attributes;
 use crate::protocol::{Failure, key};
 
@@ -36,6 +36,20 @@ impl Reply {
         let block = match self.first.take() {
             Some(first) => first,
             None => self.conversation.next()?.ok_or_else(cut_short)?,
+        };
+        self.ended = block.flag(key::DONE);
+        Ok(Some(block))
+    }
+
+    /// The next block, if it comes within a while.
+    pub(super) fn block_within(&mut self, within: Duration) -> Result<Option<Attributes>, Error> {
+        let block = match self.first.take() {
+            Some(first) => first,
+            None => match self.conversation.next_within(within)? {
+                Heard::Block(block) => block,
+                Heard::End => return Err(cut_short().into()),
+                Heard::Nothing => return Ok(None),
+            },
         };
         self.ended = block.flag(key::DONE);
         Ok(Some(block))

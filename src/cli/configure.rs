@@ -11,14 +11,23 @@ use crate::instance::Instance;
 
 /// `configure [HOST]`.
 pub(super) fn configure(wanted: &Configure, terminal: Terminal) -> Result<u8, Error> {
-    entry(wanted, terminal).add()?;
+    let entry = entry(wanted, terminal);
+    entry.add()?;
+    if let Some(id) = &wanted.client_id {
+        entry.set_client_id(id)?;
+    }
     Ok(0)
 }
 
 /// `unconfigure [HOST]`.
 pub(super) fn unconfigure(wanted: &Configure, terminal: Terminal) -> Result<u8, Error> {
     let entry = entry(wanted, terminal);
-    if !entry.remove()? {
+    let removed = entry.remove()?;
+    let forgotten = match &wanted.client_id {
+        Some(id) => entry.forget_client_id(id)?,
+        None => false,
+    };
+    if !removed && !forgotten {
         terminal.note(&format!("{entry} has no value of ours; nothing was changed"));
     }
     Ok(0)

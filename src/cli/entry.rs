@@ -8,7 +8,7 @@ use std::path::Path;
 use super::chain::Chain;
 use super::error::Error;
 use super::git_config::{Git, GitError, Scope};
-use super::helper_list::{self, RESET};
+use super::helper_list::{self, Edit, RESET};
 use super::helper_path;
 use super::terminal::Terminal;
 use crate::instance::Instance;
@@ -99,6 +99,36 @@ impl Entry {
         let instance = &self.instance;
         self.terminal.note(&format!("git no longer asks git-credential-gitlab for {instance} ({})", file.display()));
         Ok(true)
+    }
+
+    fn id_key(&self) -> String {
+        self.section() + ".oauthClientId"
+    }
+
+    /// Writes the Application ID beside our entry, so that whoever reads this config need not
+    /// know it.
+    pub(super) fn set_client_id(&self, id: &str) -> Result<(), Error> {
+        let (key, id) = (self.id_key(), id.to_owned());
+        let values = self.git.values(self.scope, &key)?;
+        match values.last() {
+            Some(last) if *last == id => return Ok(()),
+            Some(last) => self.git.edit(self.scope, &key, &Edit::Replace { old: last.clone(), new: id })?,
+            None => self.git.edit(self.scope, &key, &Edit::Add(id))?,
+        }
+        let (instance, short) = (&self.instance, self.instance.short());
+        self.terminal
+            .note(&format!("whoever reads that config can link {instance} by: git credential-gitlab link {short}"));
+        Ok(())
+    }
+
+    /// Takes this Application ID out again; tells whether it was there.
+    pub(super) fn forget_client_id(&self, id: &str) -> Result<bool, Error> {
+        let key = self.id_key();
+        let there = self.git.values(self.scope, &key)?.iter().any(|value| value == id);
+        if there {
+            self.git.edit(self.scope, &key, &Edit::Remove(id.to_owned()))?;
+        }
+        Ok(there)
     }
 
     fn change(&self, values: &[String], wanted: &[String]) -> Result<(), GitError> {

@@ -5,10 +5,11 @@ use std::time::Duration;
 use super::arguments::Link;
 use super::browser;
 use super::call::{Reply, needed, text};
+use super::consent::{self, Consent, Wishes};
 use super::entry::Entry;
 use super::error::Error;
 use super::git_config::Scope;
-use super::registration::Registration;
+use super::registration::{self, Registration};
 use super::terminal::Terminal;
 use crate::client::Start;
 use crate::credential::Attributes;
@@ -26,6 +27,9 @@ const STORE_VARIABLE: &str = "GIT_CREDENTIAL_GITLAB_STORE";
 /// 40 s at the most).
 const GRACE: Duration = Duration::from_secs(300);
 
+/// How often an Application ID that the server does not know is asked for again.
+const TRIES: u32 = 3;
+
 /// What came of asking the daemon to link.
 enum Outcome {
     Linked(Linked),
@@ -40,20 +44,29 @@ struct Linked {
     no_spare: Option<String>,
 }
 
+/// The application to link with, as far as the person names it.
+#[derive(Default)]
+struct Application {
+    id: Option<String>,
+    secret: Option<String>,
+}
+
 /// Links an account, then lets git use it.
 pub(super) fn run(wanted: &Link, terminal: Terminal) -> Result<u8, Error> {
-    let linked = match attempt(wanted, wanted.client_id.as_deref(), terminal)? {
+    let secret = if wanted.client_secret_stdin { Some(terminal.read_secret()?) } else { None };
+    let mut application = Application { id: wanted.client_id.clone(), secret };
+    let mut guided = wanted.client_id.is_some();
+    let linked = match attempt(wanted, &application, terminal)? {
         Outcome::Linked(linked) => linked,
         Outcome::Unregistered(failure, registration) => {
             terminal.say(&format!("{failure}\n{}", registration.instructions()));
-            let Some(id) = ask_for_id(terminal)? else {
+            guided = true;
+            let linked = guide(wanted, &mut application, &registration, terminal)?;
+            let Some(linked) = linked else {
                 terminal.say(&registration.next_step());
                 return Ok(Code::Usage.exit_code());
             };
-            match attempt(wanted, Some(&id), terminal)? {
-                Outcome::Linked(linked) => linked,
-                Outcome::Unregistered(failure, _) => return Err(failure.into()),
-            }
+            linked
         }
     };
     terminal.print(&format!("linked {} as {}", linked.host, linked.username))?;
@@ -63,6 +76,9 @@ pub(super) fn run(wanted: &Link, terminal: Terminal) -> Result<u8, Error> {
         let again = format!("git credential-gitlab link {} --account {} --spare", instance.short(), linked.username);
         terminal.say(&format!("there is no spare login: {why}; to try again: {again}"));
         code = Code::Relink.exit_code();
+    }
+    if let Some(id) = application.id.filter(|_| guided && application.secret.is_none()) {
+        terminal.note(&registration::for_colleagues(&instance, &id));
     }
     if wanted.no_configure {
         return Ok(code);
@@ -76,43 +92,75 @@ pub(super) fn run(wanted: &Link, terminal: Terminal) -> Result<u8, Error> {
     Ok(code)
 }
 
-/// The Application ID, if there is a person to ask and they have one.
-fn ask_for_id(terminal: Terminal) -> Result<Option<String>, Error> {
+/// Makes an application with the person, and links with it; `None` if nobody can be asked, or
+/// they have none.
+fn guide(
+    wanted: &Link,
+    application: &mut Application,
+    registration: &Registration,
+    terminal: Terminal,
+) -> Result<Option<Linked>, Error> {
     if !terminal.can_ask() {
         return Ok(None);
     }
-    Ok(Some(terminal.ask("Application ID:")?).filter(|id| !id.is_empty()))
+    if browser::is_here() && browser::open(registration.page()).is_ok() {
+        terminal.note("A browser was asked to open that page.");
+    }
+    for _ in 0..TRIES {
+        application.id = Some(terminal.ask("Application ID:")?).filter(|id| !id.is_empty());
+        if application.id.is_none() {
+            return Ok(None);
+        }
+        let secret = terminal.ask_secret("Secret (only if \"Confidential\" is ticked; else press Enter):")?;
+        application.secret = Some(secret).filter(|secret| !secret.is_empty());
+        match attempt(wanted, application, terminal) {
+            Ok(Outcome::Linked(linked)) => return Ok(Some(linked)),
+            Ok(Outcome::Unregistered(failure, _)) => return Err(failure.into()),
+            // Before anybody was sent to a browser: the server does not know the application.
+            Err(Error::Refused(failure)) if failure.code == Code::Refused => terminal.say(&format!("{failure}")),
+            Err(why) => return Err(why),
+        }
+    }
+    Ok(None)
 }
 
 /// Asks the daemon to link, and goes through the consent with the person.
-fn attempt(wanted: &Link, client_id: Option<&str>, terminal: Terminal) -> Result<Outcome, Error> {
-    let within = Duration::from_secs(wanted.timeout) + GRACE;
-    let mut reply = Reply::to(&request(wanted, client_id), Start::IfAbsent, within)?;
-    while let Some(block) = reply.block()? {
-        if let Some(failure) = Failure::in_block(&block) {
-            return match block.flag("register") {
-                true => Ok(Outcome::Unregistered(failure, Registration::in_block(&block)?)),
-                false => Err(failure.into()),
-            };
-        }
-        if let Some(url) = block.text("url") {
-            show(url, &block, wanted, terminal);
-        }
-        if block.flag(key::DONE) {
-            let (host, username) = (needed(&block, "host")?, needed(&block, "username")?);
-            let no_spare = (text(&block, "spare") == "failed").then(|| text(&block, "spare_detail"));
-            return Ok(Outcome::Linked(Linked { host, username, no_spare }));
+fn attempt(wanted: &Link, application: &Application, terminal: Terminal) -> Result<Outcome, Error> {
+    let mut device = wanted.device;
+    loop {
+        let consents = if wanted.spare { 2 } else { 1 };
+        let within = Duration::from_secs(wanted.timeout) * consents + GRACE;
+        let mut reply = Reply::to(&request(wanted, application, device), Start::IfAbsent, within)?;
+        let wishes = Wishes { timeout: wanted.timeout, paste: wanted.paste, twice: wanted.spare };
+        match consent::get(&mut reply, wishes, terminal)? {
+            // The daemon forgets the first attempt as soon as nobody waits for it.
+            Consent::OnAnotherDevice => device = true,
+            Consent::Done(block) => return outcome(&block),
         }
     }
-    Err(Error::Incomplete(key::DONE))
 }
 
-fn request(wanted: &Link, client_id: Option<&str>) -> Attributes {
+fn outcome(block: &Attributes) -> Result<Outcome, Error> {
+    if let Some(failure) = Failure::in_block(block) {
+        return match block.flag("register") {
+            true => Ok(Outcome::Unregistered(failure, Registration::in_block(block)?)),
+            false => Err(failure.into()),
+        };
+    }
+    let (host, username) = (needed(block, "host")?, needed(block, "username")?);
+    let no_spare = (text(block, "spare") == "failed").then(|| text(block, "spare_detail"));
+    Ok(Outcome::Linked(Linked { host, username, no_spare }))
+}
+
+fn request(wanted: &Link, application: &Application, on_another_device: bool) -> Attributes {
     // Named one by one, so that a new flag is not forgotten here.
     let Link {
         host,
-        web: _, // a browser on this machine is what the daemon takes by itself
+        web,
+        device: _, // or the person has changed their mind
+        paste,
         client_id: _,
+        client_secret_stdin: _,
         scopes,
         read_only,
         account,
@@ -127,9 +175,18 @@ fn request(wanted: &Link, client_id: Option<&str>) -> Attributes {
     let mut request = protocol::request(action::LINK).with("timeout", timeout.to_string());
     let store_of_environment = std::env::var(STORE_VARIABLE).ok().filter(|word| !word.is_empty());
     let scopes = if *read_only { Some(READ_ONLY) } else { scopes.as_deref() };
+    let flow = match (on_another_device, *paste, *web) {
+        (true, _, _) => Some("device"),
+        (_, true, _) => Some("paste"),
+        (_, _, true) => Some("web"),
+        _ => None,
+    };
     let given = [
         ("host", host.as_ref().map(|host| host.typed.as_str())),
-        ("client_id", client_id),
+        ("flow", flow),
+        ("has_browser", browser::is_here().then_some("1")),
+        ("client_id", application.id.as_deref()),
+        ("client_secret", application.secret.as_deref()),
         ("scopes", scopes),
         ("account", account.as_deref()),
         ("store", store.map(|store| store.word()).or(store_of_environment.as_deref())),
@@ -145,29 +202,6 @@ fn request(wanted: &Link, client_id: Option<&str>) -> Attributes {
         request.push(key::MIN_LIFE, seconds.to_string());
     }
     request
-}
-
-/// Shows the person where to give consent, and opens a browser there.
-fn show(url: &str, block: &Attributes, wanted: &Link, terminal: Terminal) {
-    let host = text(block, "host");
-    terminal.say(&format!("To link {host}, open this address in a browser on this machine:\n\n  {url}\n\n"));
-    let warning = text(block, "warning");
-    if !warning.is_empty() {
-        terminal.say(&format!("warning: {warning}"));
-    }
-    let place = text(block, "store_place");
-    if !place.is_empty() {
-        terminal.note(&format!("The tokens will be kept in {place}."));
-    }
-    match browser::open(url) {
-        Ok(browser::Opened::Yes) => terminal.note("A browser was asked to open it."),
-        Ok(browser::Opened::NoDesktop) => terminal.detail("Neither BROWSER nor a desktop is there to open it."),
-        Err(why) => terminal.note(&format!("No browser could be started ({why}); open the address yourself.")),
-    }
-    if wanted.spare {
-        terminal.note("GitLab will ask for your consent twice: the second is for the spare login.");
-    }
-    terminal.note(&format!("Waiting up to {} s for your consent; Ctrl-C gives up.", wanted.timeout));
 }
 
 /// A link is of no use until git asks us, so that is the default.
@@ -196,7 +230,9 @@ mod tests {
     fn request_of(words: &[&str]) -> String {
         let arguments = Arguments::try_parse_from([&["x", "link"], words].concat()).expect("understood");
         let Verb::Link(wanted) = arguments.verb else { panic!("link is link") };
-        String::from_utf8(request(&wanted, wanted.client_id.as_deref()).to_bytes()).expect("text")
+        let application = Application { id: wanted.client_id.clone(), secret: None };
+        let text = String::from_utf8(request(&wanted, &application, wanted.device).to_bytes()).expect("text");
+        text.replace("has_browser=1\n", "") // that is the machine's affair
     }
 
     #[test]
@@ -224,7 +260,7 @@ mod tests {
             "9",
             "--yes",
         ];
-        let expected = "action=link\ntimeout=9\nhost=GitLab.example/\nclient_id=1a\nscopes=read_api read_repository\n\
+        let expected = "action=link\ntimeout=9\nhost=GitLab.example/\nflow=web\nclient_id=1a\nscopes=read_api read_repository\n\
                         account=alice\nstore=file\nallow_http=1\nspare=1\nmin_life=60\n";
         assert_eq!(request_of(&words), expected);
     }

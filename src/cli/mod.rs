@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! link, unlink, status, configure, daemon     the verbs
-//!   registration, browser                     what only link needs
+//!   registration, consent -> paste, qr, browser   what only link needs
 //!   report, json -> time                      how status looks
 //!   entry -> chain, helper_list, helper_path, git_config   what configure does to git's config
 //! accounts -> call                            what the daemon says
@@ -29,6 +29,7 @@ mod browser;
 mod call;
 mod chain;
 mod configure;
+mod consent;
 mod daemon;
 mod entry;
 mod error;
@@ -37,6 +38,8 @@ mod helper_list;
 mod helper_path;
 mod json;
 mod link;
+mod paste;
+mod qr;
 mod registration;
 mod report;
 mod status;

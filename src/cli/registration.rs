@@ -36,8 +36,13 @@ impl Registration {
              \n     Confidential: NOT ticked\
              \n     Scopes ticked: {scopes}\
              \n  3. press Save\
-             \n  4. copy the Application ID (there is no need for the secret)\n\n"
+             \n  4. copy the Application ID (and, only if your rules ask for a confidential one, the secret)\n\n"
         )
+    }
+
+    /// The page with GitLab's form.
+    pub(super) fn page(&self) -> &str {
+        &self.page
     }
 
     /// How to go on, where nobody can be asked for the Application ID.
@@ -49,6 +54,15 @@ impl Registration {
             self.host
         )
     }
+}
+
+/// What whoever has registered an application tells others, and what spares them even that.
+pub(super) fn for_colleagues(instance: &Instance, id: &str) -> String {
+    let short = instance.short();
+    format!(
+        "Others on this GitLab can use the same application: git credential-gitlab link {short} --client-id {id}\n\
+         On this machine that spares them the id: sudo git credential-gitlab configure {short} --system --client-id {id}"
+    )
 }
 
 #[cfg(test)]

@@ -3,13 +3,17 @@
 //! Names, reasons and paths come from servers, files and other people's config, and a terminal
 //! obeys control characters. So every text is cleaned here, on its way out, and nowhere else.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Read, Write};
+use std::sync::{Mutex, OnceLock, mpsc};
 
 use super::error::Error;
 use crate::credential::printable;
 
 /// An authorize URL with its challenge and scopes has under a thousand characters.
 const LONGEST_LINE: usize = 8000;
+
+/// More than any token or secret has.
+const MAX_SECRET: u64 = 64 * 1024;
 
 /// How much the person wants to read.
 #[derive(Debug, Clone, Copy)]
@@ -59,10 +63,50 @@ impl Terminal {
     pub(super) fn ask(self, question: &str) -> Result<String, Error> {
         let mut stderr = io::stderr();
         let asked = write!(stderr, "{} ", printable(question, LONGEST_LINE)).and_then(|()| stderr.flush());
+        asked.map_err(Error::Terminal)?;
         let mut answer = String::new();
-        asked.and_then(|()| io::stdin().read_line(&mut answer)).map_err(Error::Terminal)?;
+        match TYPED.get() {
+            // Somebody reads already.
+            Some(typed) => answer = typed.lock().expect("nobody panics here").recv().unwrap_or_default(),
+            None => drop(io::stdin().read_line(&mut answer).map_err(Error::Terminal)?),
+        }
         Ok(answer.trim().into())
     }
+
+    /// Asks for something that must not be seen.
+    pub(super) fn ask_secret(self, question: &str) -> Result<String, Error> {
+        let answer = rpassword::prompt_password(format!("{} ", printable(question, LONGEST_LINE)));
+        Ok(answer.map_err(Error::Terminal)?.trim().into())
+    }
+
+    /// A secret that a program or a file gives us: the first line of stdin.
+    pub(super) fn read_secret(self) -> Result<String, Error> {
+        let mut line = String::new();
+        io::stdin().take(MAX_SECRET).read_to_string(&mut line).map_err(Error::Terminal)?;
+        Ok(line.lines().next().unwrap_or_default().trim().into())
+    }
+
+    /// A line that was typed while something else is waited for.
+    pub(super) fn typed(self) -> Option<String> {
+        let typed = TYPED.get_or_init(|| Mutex::new(read_in_background()));
+        typed.lock().expect("nobody panics here").try_recv().ok()
+    }
+}
+
+/// The lines of stdin, once somebody has begun to read them beside other things: from then on
+/// every line comes from here.
+static TYPED: OnceLock<Mutex<mpsc::Receiver<String>>> = OnceLock::new();
+
+fn read_in_background() -> mpsc::Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in io::stdin().lines() {
+            if line.is_err() || line.is_ok_and(|line| sender.send(line).is_err()) {
+                return;
+            }
+        }
+    });
+    lines
 }
 
 /// The lines of a text, each printable and ended, with their indentation.

@@ -31,6 +31,11 @@ impl Now {
         format!("{} ({distance})", then.strftime(format))
     }
 
+    /// The same for so many seconds from now.
+    pub(super) fn show_in(&self, seconds: u64) -> String {
+        self.show(self.seconds.saturating_add_unsigned(seconds))
+    }
+
     /// Whether a time has passed.
     pub(super) fn is_past(&self, seconds: i64) -> bool {
         seconds <= self.seconds

@@ -103,6 +103,17 @@ pub struct Conversation {
     within: Duration,
 }
 
+/// What came of waiting for a while.
+#[derive(Debug)]
+pub enum Heard {
+    /// The next block.
+    Block(Attributes),
+    /// The daemon has closed the connection after a block.
+    End,
+    /// Not even a whole block.
+    Nothing,
+}
+
 /// Sends a request and reads its reply of one block. `None`: the daemon has nothing to say.
 pub fn ask(request: &Attributes, start: Start, within: Duration) -> Result<Option<Attributes>, CallError> {
     let (_, block) = begin(request, start, within)?;
@@ -153,27 +164,42 @@ impl Conversation {
     /// block. A connection that closes before the first block, or inside one, is broken.
     #[allow(clippy::should_implement_trait)] // an iterator would hide that each step can fail
     pub fn next(&mut self) -> Result<Option<Attributes>, CallError> {
+        let left = self.left()?;
+        match self.next_within(left)? {
+            Heard::Block(block) => Ok(Some(block)),
+            Heard::End => Ok(None),
+            Heard::Nothing => Err(CallError::Silent(self.within)),
+        }
+    }
+
+    /// What is heard of the daemon within a while, for somebody who has other things to look at
+    /// meanwhile.
+    pub fn next_within(&mut self, within: Duration) -> Result<Heard, CallError> {
+        let started = Instant::now();
         loop {
             let unread = std::mem::take(&mut self.unread);
             if let Some(end) = self.parser.feed(&unread).map_err(CallError::Garbage)? {
                 self.unread = unread[end..].to_vec();
                 self.answered = true;
-                return Ok(Some(self.parser.take()));
+                return Ok(Heard::Block(self.parser.take()));
             }
-            let left = self.left()?;
+            let left = self.left()?.min(within.saturating_sub(started.elapsed()));
+            if left.is_zero() {
+                return Ok(Heard::Nothing); // a zero would mean "for ever" to the system
+            }
             let mut buffer = [0; 4096];
             match self.stream.read(&mut buffer, left) {
-                Ok(0) if self.answered && self.parser.is_fresh() => return Ok(None),
+                Ok(0) if self.answered && self.parser.is_fresh() => return Ok(Heard::End),
                 Ok(0) => return Err(CallError::Broken(io::ErrorKind::UnexpectedEof.into())),
                 Ok(count) => self.unread.extend_from_slice(&buffer[..count]),
                 Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
-                Err(why) if is_timeout(&why) => return Err(CallError::Silent(self.within)),
+                Err(why) if is_timeout(&why) => return Ok(Heard::Nothing),
                 Err(why) => return Err(CallError::Broken(why)),
             }
         }
     }
 
-    /// The time that is left; a zero would mean "for ever" to the system.
+    /// The time that is left.
     fn left(&self) -> Result<Duration, CallError> {
         match self.within.checked_sub(self.started.elapsed()) {
             Some(left) if !left.is_zero() => Ok(left),

@@ -33,6 +33,8 @@ pub struct Config {
     pub redirect_uri: Option<String>,
     /// `oauthAuthURL` and `oauthTokenURL`.
     pub endpoints: Endpoints,
+    /// `gitlabFlow`.
+    pub flow: Option<String>,
     /// `gitlabStore`.
     pub store: Option<String>,
     /// `gitlabMinLife`, in seconds.
@@ -69,7 +71,9 @@ pub async fn read(instance: &Instance) -> Result<Config, ConfigError> {
         endpoints: Endpoints {
             authorize: ours(&["oauthauthurl"]).map(|url| absolute(instance, &url)),
             token: ours(&["oauthtokenurl"]).map(|url| absolute(instance, &url)),
+            device: ours(&["oauthdeviceauthurl"]).map(|url| absolute(instance, &url)),
         },
+        flow: ours(&["gitlabflow"]),
         store: ours(&["gitlabstore"]),
         min_life: ours(&["gitlabminlife"]),
         network: Network {

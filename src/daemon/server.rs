@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use interprocess::local_socket::tokio::{Listener, Stream, prelude::*};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 use super::account::{Account, HandOut, Refusal, Spare, Status};
@@ -190,16 +190,18 @@ impl Server {
     }
 
     async fn link(&self, stream: &Stream, request: &Attributes) -> io::Result<()> {
-        let begun = match link::begin(request, self.accounts.clone()).await {
-            Ok(begun) => begun,
-            Err(link::Refused(block)) => return send(stream, &block).await,
-        };
-        send(stream, &begun.block()).await?;
-        let block = tokio::select! {
-            done = begun.finish() => done.unwrap_or_else(|failure| failure.to_block()),
-            _ = hang_up(stream) => return Ok(()), // Ctrl-C
-        };
-        send(stream, &block).await
+        let (says, mut said) = mpsc::channel(1);
+        let linking = link::run(request, self.accounts.clone(), says);
+        let gone = hang_up(stream);
+        tokio::pin!(linking, gone);
+        loop {
+            tokio::select! {
+                biased; // what was said first is shown first
+                Some(block) = said.recv() => send(stream, &block).await?,
+                last = &mut linking => return send(stream, &last).await,
+                () = &mut gone => return Ok(()), // Ctrl-C
+            }
+        }
     }
 
     async fn unlink(&self, stream: &Stream, request: &Attributes) -> io::Result<()> {

@@ -4,14 +4,16 @@
 //! understood and said no), or a [`Trouble::Transient`] (anything that may pass: no network, a
 //! proxy's error page, a server that is down). Only the second says anything about a token.
 
+mod device;
 mod http;
 mod oauth;
 mod rest;
 
 use serde::{Deserialize, Serialize};
 
+pub use device::DeviceCode;
 pub use http::Network;
-pub use oauth::{Authorization, error_word};
+pub use oauth::{Grant, error_word};
 pub use rest::{Liveness, User};
 
 use super::secret::Secret;
@@ -51,6 +53,11 @@ impl Trouble {
         }
     }
 
+    /// Whether the server does not take the application, or not its secret.
+    fn is_about_client(&self) -> bool {
+        matches!(self, Trouble::Refused { error, .. } if error == "invalid_client" || error == "unauthorized_client")
+    }
+
     fn transient(why: impl Into<String>) -> Self {
         Trouble::Transient { why: why.into(), retry_after: None, lost: false }
     }
@@ -64,6 +71,8 @@ pub struct Endpoints {
     pub authorize: Option<String>,
     /// Where codes and refresh tokens are spent.
     pub token: Option<String>,
+    /// Where codes for other devices come from.
+    pub device: Option<String>,
 }
 
 impl Endpoints {

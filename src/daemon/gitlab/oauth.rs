@@ -47,7 +47,7 @@ const MAX_LIFE: i64 = 10 * 366 * 24 * 3600;
 type Client = BasicClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
 
 impl GitLab {
-    fn oauth(&self) -> Result<Client, Trouble> {
+    pub(super) fn oauth(&self) -> Result<Client, Trouble> {
         let bad = |what: &str| Trouble::transient(format!("{what} in git config is not a URL"));
         let page = |moved: &Option<String>, path| moved.clone().unwrap_or_else(|| self.instance.page(path));
         let authorize = AuthUrl::new(page(&self.endpoints.authorize, "/oauth/authorize"));
@@ -88,6 +88,21 @@ impl GitLab {
         self.grant(answer.await).await
     }
 
+    /// Asks whether the server knows the application and takes its secret, with a code that can't
+    /// be: a server that gets as far as to say so does.
+    pub async fn check_client(&self, redirect_uri: &str) -> Result<(), Trouble> {
+        let redirect = RedirectUrl::new(redirect_uri.into());
+        let redirect = redirect.map_err(|_| Trouble::transient("the redirect URI is not a URL"))?;
+        let code = AuthorizationCode::new("whether-you-know-this-application".into());
+        let (_, verifier) = PkceCodeChallenge::new_random_sha256();
+        let client = self.oauth()?.set_redirect_uri(redirect);
+        let answer = client.exchange_code(code).set_pkce_verifier(verifier).request_async(&self.http).await;
+        match answer.map(drop).map_err(classify) {
+            Err(trouble @ Trouble::Refused { .. }) if trouble.is_about_client() => Err(trouble),
+            _ => Ok(()), // that the server can't be reached now will show soon enough
+        }
+    }
+
     /// Spends a refresh token. The scope is left out, so that it stays as it is.
     pub async fn refresh(&self, refresh_token: &Secret) -> Result<Grant, Trouble> {
         let token = RefreshToken::new(refresh_token.expose().into());
@@ -113,7 +128,10 @@ impl GitLab {
     }
 
     async fn grant(&self, answer: Result<BasicTokenResponse, AnswerError>) -> Result<Grant, Trouble> {
-        let answer = answer.map_err(classify)?;
+        self.granted(&answer.map_err(classify)?).await
+    }
+
+    pub(super) async fn granted(&self, answer: &BasicTokenResponse) -> Result<Grant, Trouble> {
         let access_token = token(answer.access_token().secret())?;
         let refresh_token = answer.refresh_token().map(|refresh| token(refresh.secret())).transpose()?;
         let told = answer.expires_in().and_then(|life| i64::try_from(life.as_secs()).ok());

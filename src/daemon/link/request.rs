@@ -35,8 +35,36 @@ impl From<Failure> for Refused {
     }
 }
 
+/// How consent is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    /// As it can work here.
+    Auto,
+    /// In a browser that can reach this machine.
+    Web,
+    /// By a code that is typed in a browser anywhere.
+    Device,
+    /// In a browser anywhere, whose address is then pasted here.
+    Paste,
+}
+
+impl Flow {
+    fn from_word(word: &str) -> Option<Self> {
+        Some(match word {
+            "auto" => Flow::Auto,
+            "web" => Flow::Web,
+            "device" => Flow::Device,
+            "paste" => Flow::Paste,
+            _ => return None,
+        })
+    }
+}
+
 /// Everything that is decided before the browser opens.
 pub(super) struct Plan {
+    pub(super) flow: Flow,
+    /// A browser on the person's side can reach this machine.
+    pub(super) has_browser: bool,
     pub(super) instance: Instance,
     pub(super) client_id: String,
     pub(super) client_secret: Option<Secret>,
@@ -90,10 +118,14 @@ impl Plan {
         let timeout = timeout.map_err(|_| usage("the timeout is a number of seconds".into()))?;
         let store_before = before.as_ref().map(|profile| profile.store.word().to_owned());
         let (vault, store_place) = store(text("store").or(config.store).or(store_before), accounts).await?;
+        let flow = text("flow").or(config.flow).unwrap_or_else(|| "auto".into());
+        let unknown = || usage(format!("there is no flow {flow:?}: it is auto, web, device or paste"));
         Ok(Self {
+            flow: Flow::from_word(&flow).ok_or_else(unknown)?,
+            has_browser: asked.flag("has_browser"),
             instance,
             client_id,
-            client_secret: config.client_secret,
+            client_secret: text("client_secret").map(Secret::new).or(config.client_secret),
             scopes,
             redirect_uri: config.redirect_uri,
             endpoints: config.endpoints,

@@ -1,0 +1,185 @@
+//! Getting the person's consent: what is shown, and what is listened to until it is there.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use super::browser;
+use super::call::{Reply, needed, number, text};
+use super::error::Error;
+use super::paste::{Return, Visited};
+use super::qr;
+use super::terminal::Terminal;
+use super::time::Now;
+use crate::credential::Attributes;
+use crate::protocol::key;
+
+/// How often the keyboard and the daemon are looked at in turn.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How the person wants to give consent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wishes {
+    /// Seconds for each consent.
+    pub(super) timeout: u64,
+    /// The browser is elsewhere: none is opened here.
+    pub(super) paste: bool,
+    /// There will be two.
+    pub(super) twice: bool,
+}
+
+/// What came of it.
+pub(super) enum Consent {
+    /// The daemon's last block, good or bad.
+    Done(Attributes),
+    /// The person wants to type a code on another device instead.
+    OnAnotherDevice,
+}
+
+/// Goes through the consent with the person, as the daemon says.
+pub(super) fn get(reply: &mut Reply, wishes: Wishes, terminal: Terminal) -> Result<Consent, Error> {
+    let mut waiting = Waiting::new(wishes, terminal);
+    loop {
+        if let Some(block) = reply.block_within(TICK)? {
+            if block.flag(key::DONE) {
+                return Ok(Consent::Done(block));
+            }
+            waiting.show(&block)?;
+        }
+        if waiting.listen() {
+            return Ok(Consent::OnAnotherDevice);
+        }
+    }
+}
+
+/// What the person was shown, and what can come of it.
+struct Waiting {
+    wishes: Wishes,
+    terminal: Terminal,
+    /// A code was shown, so an address is only the second choice.
+    has_code: bool,
+    /// Where a browser comes back to, if one is waited for.
+    redirect_uri: Option<String>,
+    visits: (mpsc::Sender<Visit>, mpsc::Receiver<Visit>),
+}
+
+type Visit = std::io::Result<Visited>;
+
+impl Waiting {
+    fn new(wishes: Wishes, terminal: Terminal) -> Self {
+        Self { wishes, terminal, has_code: false, redirect_uri: None, visits: mpsc::channel() }
+    }
+
+    fn show(&mut self, block: &Attributes) -> Result<(), Error> {
+        let terminal = self.terminal;
+        let warning = text(block, "warning");
+        if !warning.is_empty() {
+            terminal.say(&format!("warning: {warning}"));
+        }
+        match text(block, "flow").as_str() {
+            "web" => {
+                self.redirect_uri = Some(needed(block, "redirect_uri")?);
+                self.show_address(&needed(block, "url")?, block);
+            }
+            "device" => {
+                self.has_code = true;
+                show_code(block, terminal)?;
+            }
+            _ => return Ok(()),
+        }
+        if self.wishes.twice {
+            terminal.note("GitLab will ask for your consent twice: the second is for the spare login.");
+            self.wishes.twice = false; // that was said
+        }
+        let seconds = number(block, "expires_in").unwrap_or(self.wishes.timeout);
+        let until = Now::here().show_in(seconds);
+        terminal.note(&format!("Waiting for your consent until {until}; Ctrl-C gives up."));
+        Ok(())
+    }
+
+    /// The address to open, in a browser here or elsewhere.
+    fn show_address(&self, url: &str, block: &Attributes) {
+        let (terminal, host) = (self.terminal, text(block, "host"));
+        if self.has_code {
+            return terminal.note(&format!("Or open this address, in a browser on this machine:\n\n  {url}\n\n"));
+        }
+        let elsewhere = self.wishes.paste || !browser::is_here();
+        let place = if elsewhere { "in a browser" } else { "in a browser on this machine" };
+        terminal.say(&format!("To link {host}, open this address {place}:\n\n  {url}\n\n"));
+        note_store(block, terminal);
+        if elsewhere {
+            return terminal.say(
+                "After you agreed, the browser goes to an address that it can't open, unless it runs on this machine. \
+                 Copy that address, paste it here, and press Enter.",
+            );
+        }
+        match browser::open(url) {
+            Ok(browser::Opened::Yes) => terminal.note("A browser was asked to open it."),
+            Ok(browser::Opened::NoDesktop) => terminal.detail("Neither BROWSER nor a desktop is there to open it."),
+            Err(why) => terminal.note(&format!("No browser could be started ({why}); open the address yourself.")),
+        }
+        if terminal.can_ask() {
+            terminal.note(
+                "Should it end on an address that it can't open, paste that here. To use another device, type d.",
+            );
+        }
+    }
+
+    /// Takes what was typed meanwhile. True if the person wants to use another device.
+    fn listen(&mut self) -> bool {
+        while let Ok(visited) = self.visits.1.try_recv() {
+            self.tell(visited);
+        }
+        let Some(redirect_uri) = self.redirect_uri.as_deref().filter(|_| self.wishes.paste || self.terminal.can_ask())
+        else {
+            return false;
+        };
+        let Some(line) = self.terminal.typed() else { return false };
+        match line.trim() {
+            "" => {}
+            "d" | "D" => return true,
+            pasted => match Return::parse(pasted, redirect_uri) {
+                Ok(found) => {
+                    let visits = self.visits.0.clone();
+                    std::thread::spawn(move || visits.send(found.visit()));
+                }
+                Err(why) => self.terminal.say(why),
+            },
+        }
+        false
+    }
+
+    fn tell(&self, visited: Visit) {
+        match visited {
+            Ok(Visited::Taken) => {}
+            Ok(Visited::Onward(url)) => {
+                self.terminal.say(&format!("Now open this address, for the spare login:\n\n  {url}\n\n"));
+            }
+            Ok(Visited::Stranger) => {
+                self.terminal
+                    .say("this address was used already, or belongs to an older attempt; open the one above again");
+            }
+            Err(why) => self
+                .terminal
+                .say(&format!("the daemon could not be told ({why}); if it runs on another machine, use --device")),
+        }
+    }
+}
+
+fn show_code(block: &Attributes, terminal: Terminal) -> Result<(), Error> {
+    let (url, code) = (needed(block, "url")?, needed(block, "user_code")?);
+    let (host, url_with_code) = (text(block, "host"), text(block, "url_with_code"));
+    terminal
+        .say(&format!("To link {host}, open this page on any device, and enter the code:\n\n  {url}\n\n  {code}\n\n"));
+    if let Some(picture) = qr::picture(&url_with_code) {
+        terminal.note(&format!("{picture}\nThe picture leads there, with the code filled in: {url_with_code}"));
+    }
+    note_store(block, terminal);
+    Ok(())
+}
+
+fn note_store(block: &Attributes, terminal: Terminal) {
+    let place = text(block, "store_place");
+    if !place.is_empty() {
+        terminal.note(&format!("The tokens will be kept in {place}."));
+    }
+}

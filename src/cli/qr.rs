@@ -1,0 +1,52 @@
+//! An address as a picture for a phone's camera.
+
+use std::io::{self, IsTerminal};
+
+use qrcode::render::unicode::Dense1x2;
+use qrcode::{EcLevel, QrCode};
+
+/// The picture, if the terminal can show it: it needs block characters, and a person to look.
+pub(super) fn picture(address: &str) -> Option<String> {
+    let shows_blocks = io::stderr().is_terminal() && is_utf8(|name| std::env::var(name).ok());
+    if address.is_empty() || !shows_blocks {
+        return None;
+    }
+    draw(address)
+}
+
+fn draw(address: &str) -> Option<String> {
+    // The least redundancy makes the smallest picture, and a screen has no stains.
+    let code = QrCode::with_error_correction_level(address, EcLevel::L).ok()?;
+    // Light on dark: most terminals are dark, and cameras read both.
+    Some(code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build())
+}
+
+/// Whether the locale's character set is UTF-8, as POSIX looks for it.
+fn is_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(variable).find(|value| !value.is_empty());
+    let locale = locale.unwrap_or_default().to_ascii_lowercase();
+    cfg!(windows) || locale.contains("utf-8") || locale.contains("utf8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_fits_a_small_terminal() {
+        let picture = draw("https://gitlab.example.com/oauth/device?user_code=ABCD1234").expect("short enough");
+        assert!(picture.lines().count() <= 24, "{}", picture.lines().count());
+        assert!(picture.lines().all(|line| line.chars().count() <= 40));
+    }
+
+    #[test]
+    fn the_first_variable_that_is_set_names_the_character_set() {
+        let with = |set: &[(&str, &str)]| {
+            is_utf8(|name| set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+        };
+        if cfg!(unix) {
+            assert!(with(&[("LANG", "de_DE.UTF-8")]) && with(&[("LC_ALL", ""), ("LC_CTYPE", "C.utf8")]));
+            assert!(!with(&[]) && !with(&[("LANG", "C")]) && !with(&[("LC_ALL", "C"), ("LANG", "C.UTF-8")]));
+        }
+    }
+}

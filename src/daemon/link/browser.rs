@@ -1,0 +1,99 @@
+//! Consent in a browser that comes back to this machine (RFC 8252): on its own, or by an address
+//! that the person copies from it, which their program then visits in its place.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::linker::{Linker, Purpose};
+use super::loopback::{Loopback, Page, Return};
+use super::page;
+use crate::credential::Attributes;
+use crate::daemon::profile::Profile;
+use crate::protocol::{Code, Failure};
+
+/// The listener, and a browser that waits there to be sent on.
+pub(super) struct Browser {
+    loopback: Option<Loopback>,
+    waiting: Option<oneshot::Sender<Page>>,
+}
+
+impl Browser {
+    pub(super) async fn listen(linker: &Linker) -> Result<Self, Failure> {
+        let loopback = Loopback::listen(linker.plan.redirect_uri.as_deref()).await?;
+        Ok(Self { loopback: Some(loopback), waiting: None })
+    }
+
+    /// Waits for a consent, and keeps the pair that comes of it.
+    pub(super) async fn log_in(&mut self, linker: &Arc<Linker>, purpose: Purpose) -> Result<Arc<Profile>, Failure> {
+        let mut loopback = self.loopback.take().ok_or_else(|| Failure::new(Code::Failed, "the listener has ended"))?;
+        let authorization = linker.gitlab.authorize(loopback.redirect_uri(), &linker.plan.scopes);
+        let authorization = authorization.map_err(|why| Failure::new(Code::Usage, why.to_string()))?;
+        loopback.expect(&authorization.state);
+        // The browser of the first consent goes on to the second one by itself.
+        let sent_on = self.waiting.take().map(|page| page.send(Page::Onward(authorization.url.clone())));
+        if !matches!(sent_on, Some(Ok(()))) {
+            let block = Attributes::new().with("flow", "web").with("url", &authorization.url);
+            linker.say(block.with("redirect_uri", loopback.redirect_uri())).await;
+        }
+        let Ok(returned) = tokio::time::timeout(linker.plan.timeout, loopback.next()).await else {
+            return Err(nobody_came(linker, &purpose));
+        };
+        let Return { outcome, page } = returned;
+        let code = match outcome {
+            Ok(code) => code,
+            Err(error) => {
+                let which = if matches!(purpose, Purpose::Link) { "consent" } else { "the second consent" };
+                let failure = linker.failure(&purpose, Code::Relink, &format!("{which} was not given ({error})"));
+                let _ = page.send(shown(&purpose, &Err(failure.clone())));
+                return Err(failure);
+            }
+        };
+        let more = linker.plan.spare && matches!(purpose, Purpose::Link);
+        let errand = {
+            let linker = linker.clone();
+            async move {
+                let granted = linker.gitlab.exchange(authorization, &code).await;
+                let kept = match granted {
+                    Ok(grant) => linker.keep(&purpose, grant).await,
+                    Err(trouble) => Err(linker.failed(&purpose, &trouble)),
+                };
+                let waiting = match &kept {
+                    Ok(_) if more => Some(page),
+                    kept => {
+                        let _ = page.send(shown(&purpose, kept));
+                        None
+                    }
+                };
+                Ok((kept?, waiting, loopback))
+            }
+        };
+        let (profile, waiting, loopback) = linker.to_its_end(errand).await?;
+        (self.waiting, self.loopback) = (waiting, Some(loopback));
+        Ok(profile)
+    }
+}
+
+/// What the browser shows in the end.
+fn shown(purpose: &Purpose, kept: &Result<Arc<Profile>, Failure>) -> Page {
+    match (purpose, kept) {
+        (Purpose::Link, Ok(profile)) => page::linked(profile),
+        (Purpose::Link, Err(failure)) => page::not_linked(&failure.message),
+        (Purpose::Spare(profile), Ok(_)) => page::linked_with_spare(profile),
+        (Purpose::Spare(profile), Err(failure)) => page::no_spare(profile, &failure.message),
+    }
+}
+
+/// GitLab shows a page, and never calls back, when it does not like a request.
+fn nobody_came(linker: &Linker, purpose: &Purpose) -> Failure {
+    let plan = &linker.plan;
+    let text = format!(
+        "no browser came back within {} s. If the browser shows an error of GitLab, compare the application there: \
+         its id ({}), redirect URI ({}), scopes ({}), and \"Confidential\" not ticked",
+        plan.timeout.as_secs(),
+        plan.client_id,
+        plan.registered_redirect_uri(),
+        plan.scopes,
+    );
+    linker.failure(purpose, Code::Relink, &text)
+}

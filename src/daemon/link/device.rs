@@ -1,0 +1,101 @@
+//! Consent on any other device (RFC 8628): the person opens a page there and types a code.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::linker::{Linker, Purpose};
+use crate::credential::Attributes;
+use crate::daemon::gitlab::{DeviceCode, Trouble};
+use crate::daemon::profile::Profile;
+use crate::protocol::{Code, Failure};
+
+/// A question is answered in a fraction of a second; until then the end waits.
+const GIVEN_UP_POLL: Duration = Duration::from_millis(50);
+
+/// A code that the person has not been shown yet, if one was asked for.
+#[derive(Default)]
+pub(super) struct Device {
+    code: Option<Box<DeviceCode>>,
+}
+
+impl Device {
+    /// Asks for a code; `None` if the server does not know this way.
+    pub(super) async fn ask(linker: &Linker) -> Result<Option<Self>, Failure> {
+        let code = linker.gitlab.ask_device(&linker.plan.scopes).await;
+        let code = code.map_err(|trouble| linker.failed(&Purpose::Link, &trouble))?;
+        Ok(code.map(|code| Self { code: Some(Box::new(code)) }))
+    }
+
+    /// Shows a code, waits until it was typed, and keeps the pair that comes of it.
+    pub(super) async fn log_in(&mut self, linker: &Arc<Linker>, purpose: Purpose) -> Result<Arc<Profile>, Failure> {
+        self.try_log_in(linker, purpose.clone()).await.unwrap_or_else(|trouble| Err(linker.failed(&purpose, &trouble)))
+    }
+
+    /// The same; the outer error is that no code was typed.
+    pub(super) async fn try_log_in(
+        &mut self,
+        linker: &Arc<Linker>,
+        purpose: Purpose,
+    ) -> Result<Result<Arc<Profile>, Failure>, Trouble> {
+        let code = match self.code.take() {
+            Some(code) => *code,
+            None => match linker.gitlab.ask_device(&linker.plan.scopes).await? {
+                Some(code) => code,
+                None => return Ok(Err(linker.no_device_flow())),
+            },
+        };
+        let within = linker.plan.timeout.min(code.expires_in);
+        let block = Attributes::new()
+            .with("flow", "device")
+            .with("user_code", &code.user_code)
+            .with("url", linker.gitlab.device_page(None))
+            .with("url_with_code", linker.gitlab.device_page(Some(&code.user_code)))
+            .with("expires_in", within.as_secs().to_string());
+        linker.say(block).await;
+        // Held for as long as somebody waits here.
+        let (_somebody_waits, nobody_waits) = oneshot::channel::<()>();
+        let errand = wait(linker.clone(), purpose, code, within, nobody_waits);
+        match linker.to_its_end(errand).await {
+            Ok(granted) => granted.map(Ok),
+            Err(broke_off) => Ok(Err(broke_off)),
+        }
+    }
+}
+
+/// Polls until the code was typed. Ends early when nobody waits any more, but only between two
+/// questions: the answer to one may be the only copy of a pair.
+async fn wait(
+    linker: Arc<Linker>,
+    purpose: Purpose,
+    code: DeviceCode,
+    within: Duration,
+    nobody_waits: oneshot::Receiver<()>,
+) -> Result<Result<Arc<Profile>, Trouble>, Failure> {
+    let between = Arc::new(AtomicBool::new(false));
+    let is_between = between.clone();
+    let sleep = move |time| {
+        let between = between.clone();
+        async move {
+            between.store(true, Ordering::Relaxed);
+            tokio::time::sleep(time).await;
+            between.store(false, Ordering::Relaxed);
+        }
+    };
+    let given_up = async {
+        let _ = nobody_waits.await; // its sender is only ever dropped
+        while !is_between.load(Ordering::Relaxed) {
+            tokio::time::sleep(GIVEN_UP_POLL).await;
+        }
+    };
+    let granted = tokio::select! {
+        granted = linker.gitlab.poll_device(&code, sleep, within) => granted,
+        () = given_up => return Err(Failure::new(Code::Failed, "nobody waits any more")),
+    };
+    match granted {
+        Ok(grant) => linker.keep(&purpose, grant).await.map(Ok),
+        Err(trouble) => Ok(Err(trouble)),
+    }
+}

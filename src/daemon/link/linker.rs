@@ -1,0 +1,202 @@
+//! What every way to link needs: the server, the plan, and how a pair is kept.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::request::Plan;
+use crate::credential::Attributes;
+use crate::daemon::accounts::Accounts;
+use crate::daemon::clock::Timestamp;
+use crate::daemon::gitlab::{GitLab, Grant, Trouble, User};
+use crate::daemon::profile::{Linked, Profile};
+use crate::daemon::store::Record;
+use crate::protocol::{Code, Failure};
+
+/// What a login is for.
+#[derive(Debug, Clone)]
+pub(super) enum Purpose {
+    /// It makes or replaces an account.
+    Link,
+    /// It is the second one of this account, which is linked already whatever becomes of it.
+    Spare(Arc<Profile>),
+}
+
+/// One link.
+pub(super) struct Linker {
+    pub(super) plan: Plan,
+    pub(super) gitlab: GitLab,
+    accounts: Arc<Accounts>,
+    says: mpsc::Sender<Attributes>,
+}
+
+impl Linker {
+    pub(super) fn new(accounts: Arc<Accounts>, plan: Plan, says: mpsc::Sender<Attributes>) -> Self {
+        let gitlab = GitLab::new(
+            plan.instance.clone(),
+            plan.client_id.clone(),
+            plan.client_secret.clone(),
+            plan.endpoints.clone(),
+            plan.network.clone(),
+        );
+        Self { plan, gitlab, accounts, says }
+    }
+
+    /// Something for the person's program to show. If it is gone, so will be this link.
+    pub(super) async fn say(&self, block: Attributes) {
+        let block = block
+            .with("host", self.plan.instance.to_string())
+            .with("store", self.plan.vault.kind().word())
+            .with("store_place", &self.plan.store_place);
+        let _ = self.says.send(block).await;
+    }
+
+    /// Looks whether a GitLab answers, before a person is sent there.
+    pub(super) async fn greet(&self) -> Result<(), Failure> {
+        let is_gitlab = self.gitlab.greet().await.map_err(|trouble| self.failed(&Purpose::Link, &trouble))?;
+        if !is_gitlab {
+            let text =
+                "what answers there does not look like a GitLab; if yours is below a path, give its whole address";
+            self.say(Attributes::new().with("warning", text)).await;
+        }
+        Ok(())
+    }
+
+    /// Looks whether the server knows the application, before a person is sent there.
+    pub(super) async fn check_client(&self) -> Result<(), Failure> {
+        self.gitlab
+            .check_client(self.plan.registered_redirect_uri())
+            .await
+            .map_err(|trouble| self.failed(&Purpose::Link, &trouble))
+    }
+
+    /// Does what must not break off once it has begun, although the person may give up.
+    pub(super) async fn to_its_end<T: Send + 'static>(
+        &self,
+        errand: impl Future<Output = Result<T, Failure>> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let (sender, done) = oneshot::channel();
+        self.accounts.run_errand(async move {
+            let _ = sender.send(errand.await); // the person may have given up
+        });
+        done.await.unwrap_or_else(|_| Err(Failure::new(Code::Failed, "the link broke off; see daemon.log")))
+    }
+
+    /// From a pair to a durable one.
+    pub(super) async fn keep(&self, purpose: &Purpose, grant: Grant) -> Result<Arc<Profile>, Failure> {
+        let mut record = Record::new(grant.access_token, grant.refresh_token, Timestamp::now(), grant.expires_in);
+        record.client_secret = self.plan.client_secret.clone();
+        let give_back = record.revocable_token().clone();
+        let kept = match self.gitlab.current_user(&record.access_token).await {
+            Ok(user) => self.keep_as(purpose, record, grant.scopes, user).await,
+            Err(trouble) => Err(self.failed(purpose, &trouble)),
+        };
+        if kept.is_err() {
+            let _ = self.gitlab.revoke(&give_back).await; // nobody will use the pair
+        }
+        kept
+    }
+
+    async fn keep_as(
+        &self,
+        purpose: &Purpose,
+        record: Record,
+        scopes: Vec<String>,
+        user: User,
+    ) -> Result<Arc<Profile>, Failure> {
+        let not_saved = |why| {
+            let text = format!("the tokens could not be saved in {}: {why}", self.plan.vault.place());
+            self.failure(purpose, Code::Store, &text)
+        };
+        match purpose {
+            Purpose::Link => {
+                self.expect_user(&user)?;
+                let scopes = match scopes.is_empty() {
+                    true => self.plan.scopes.split_whitespace().map(str::to_owned).collect(),
+                    false => scopes,
+                };
+                let profile = self.accounts.link(self.plan.linked(user, scopes), record).await.map_err(not_saved)?;
+                tracing::info!(account = %profile.who(), store = profile.store.word(), "linked");
+                Ok(profile)
+            }
+            Purpose::Spare(profile) => {
+                if user.id != profile.user_id {
+                    let text =
+                        format!("the second consent was given by {}, not by {}", user.username, profile.username);
+                    return Err(self.failure(purpose, Code::Relink, &text));
+                }
+                if record.refresh_token.is_none() {
+                    let text = "the server gives tokens that are never renewed, so a spare is of no use";
+                    return Err(self.failure(purpose, Code::Refused, text));
+                }
+                self.accounts.add_spare(profile, record).await.map_err(not_saved)?;
+                tracing::info!(account = %profile.who(), "a spare login");
+                Ok(profile.clone())
+            }
+        }
+    }
+
+    fn expect_user(&self, user: &User) -> Result<(), Failure> {
+        match &self.plan.account {
+            Some(name) if !name.eq_ignore_ascii_case(&user.username) => {
+                let text = format!(
+                    "you signed in as {}, and {name} was asked for; sign out of GitLab in the browser first",
+                    user.username
+                );
+                Err(self.failure(&Purpose::Link, Code::Relink, &text))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Why there is no login, for the person.
+    pub(super) fn failure(&self, purpose: &Purpose, code: Code, why: &str) -> Failure {
+        match purpose {
+            Purpose::Link => Failure::new(code, format!("{} was not linked: {why}", self.plan.instance)),
+            Purpose::Spare(_) => Failure::new(code, why), // the account is linked, and that is said
+        }
+    }
+
+    /// The same for what a server answered, with advice where it has a usual cause.
+    pub(super) fn failed(&self, purpose: &Purpose, trouble: &Trouble) -> Failure {
+        let Trouble::Refused { error, .. } = trouble else {
+            return self.failure(purpose, trouble.code(), &trouble.to_string());
+        };
+        let (plan, id) = (&self.plan, &self.plan.client_id);
+        let advice = match (error.as_str(), &plan.client_secret) {
+            ("invalid_client", None) => format!(
+                "; it has no application with the id {id} (mistyped, or deleted?), or the application is \
+                 \"Confidential\": then untick that, or give its secret with --client-secret-stdin"
+            ),
+            ("invalid_client", Some(_)) => format!(
+                "; it has no application with the id {id} (mistyped, or deleted?), or its secret is another one by \
+                 now: then give the new one with --client-secret-stdin"
+            ),
+            ("unauthorized_client", _) => "; its administrator has not allowed this way of linking".to_owned(),
+            ("invalid_scope", _) => format!("; the application there lacks some of these scopes: {}", plan.scopes),
+            _ => String::new(),
+        };
+        self.failure(purpose, trouble.code(), &format!("{trouble}{advice}"))
+    }
+
+    pub(super) fn no_device_flow(&self) -> Failure {
+        let text = "the server has no device flow (GitLab has it since 17.3); use --paste, or --web in a browser on \
+                    this machine";
+        self.failure(&Purpose::Link, Code::Refused, text)
+    }
+}
+
+impl Plan {
+    fn linked(&self, user: User, scopes: Vec<String>) -> Linked {
+        Linked {
+            instance: self.instance.clone(),
+            user,
+            client_id: self.client_id.clone(),
+            scopes,
+            store: self.vault.kind(),
+            min_life: self.min_life,
+            endpoints: self.endpoints.clone(),
+            network: self.network.clone(),
+        }
+    }
+}
