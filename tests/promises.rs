@@ -4,6 +4,7 @@
 mod support;
 
 mod bad_input;
+mod clock;
 mod configuring;
 mod daemon_life;
 mod faults;

@@ -41,12 +41,6 @@ fn first_has(sandbox: &Sandbox, left: i64) {
     age_token_in(&second, 14_000, -6800);
 }
 
-/// Whether the server takes a token.
-fn lives(sandbox: &Sandbox, token: &str) -> bool {
-    let url = sandbox.project("group/app").replacen("://", &format!("://oauth2:{token}@"), 1);
-    sandbox.git(["-c", "credential.helper=", "ls-remote", &url]).code == Some(0)
-}
-
 #[test]
 fn one_sitting_gives_two_logins() {
     let sandbox = Sandbox::new();
@@ -73,7 +67,7 @@ fn the_two_take_turns_and_no_token_dies_in_use() {
     let old = read(&files(&sandbox)[0])["access_token"].as_str().expect("text").to_owned();
     let new = sandbox.token();
     assert_ne!(new, old);
-    assert!(lives(&sandbox, &old), "whoever uses it goes on");
+    assert!(sandbox.lives(&old), "whoever uses it goes on");
     assert_eq!(sandbox.gitlab.token_requests(), 1);
     assert_eq!(sandbox.token(), new);
     // And back again: the second is short, the first has come to its end.
@@ -82,7 +76,7 @@ fn the_two_take_turns_and_no_token_dies_in_use() {
     age_token_in(&first, 14_000, -6800);
     age_token_in(&second, 6900, 300);
     assert_ne!(sandbox.token(), new);
-    assert!(lives(&sandbox, &new));
+    assert!(sandbox.lives(&new));
     assert_eq!(sandbox.account()["renewals"], 2);
     assert_eq!(sandbox.account()["spare"], "ready");
 }
@@ -99,7 +93,7 @@ fn a_long_job_keeps_its_token_whatever_is_fetched_beside_it() {
         let (token, end) = (answer.token(), answer.attribute("password_expiry_utc").expect("an end").to_owned());
         sandbox.get().succeeded();
         let asked = now();
-        assert!(end.parse::<i64>().expect("a number") <= asked + 1 || lives(&sandbox, &token), "{token} until {end}");
+        assert!(end.parse::<i64>().expect("a number") <= asked + 1 || sandbox.lives(&token), "{token} until {end}");
         assert!(started.elapsed() < Duration::from_secs(30));
     }
 }
@@ -121,7 +115,7 @@ fn a_lost_answer_costs_nothing_but_the_spare() {
     sandbox.link_as("alice", words(&sandbox)).succeeded();
     assert_eq!(sandbox.account()["spare"], "ready");
     eventually("the old one is revoked", || sandbox.gitlab.live_pairs("alice") == 3);
-    assert!(lives(&sandbox, &sandbox.token()));
+    assert!(sandbox.lives(&sandbox.token()));
 }
 
 #[test]
@@ -135,7 +129,7 @@ fn a_daemon_that_dies_in_a_renewal_costs_nothing_but_the_spare() {
     sandbox.wait_for_renewal_to_begin();
     run::kill(daemon);
     // The helper starts another daemon, and that one goes on with the other login.
-    assert!(lives(&sandbox, &asking.finish().succeeded().token()));
+    assert!(sandbox.lives(&asking.finish().succeeded().token()));
     eventually("the loss is known", || sandbox.account()["spare"] == "ended");
     assert_eq!(sandbox.account()["state"], "ok");
 }
@@ -151,7 +145,7 @@ fn a_login_that_the_server_has_revoked_leaves_the_other() {
     sandbox.erase(&token);
     let other = sandbox.token();
     assert_ne!(other, token);
-    assert!(lives(&sandbox, &other));
+    assert!(sandbox.lives(&other));
 }
 
 #[test]
@@ -191,7 +185,7 @@ fn a_spare_that_is_refused_leaves_the_account_linked_and_says_so() {
         assert_eq!(sandbox.account()["spare"], Value::Null);
         eventually("one login is left", || sandbox.gitlab.live_pairs("alice") == 1);
         assert_eq!(sandbox.gitlab.live_pairs("bob"), 0);
-        assert!(lives(&sandbox, &sandbox.token()));
+        assert!(sandbox.lives(&sandbox.token()));
     }
 }
 
@@ -203,7 +197,7 @@ fn giving_up_before_the_second_consent_leaves_the_first() {
     run::signal(i32::try_from(started.child.id()).expect("a process id"), "INT");
     started.finish();
     assert_eq!(sandbox.gitlab.live_pairs("alice"), 1);
-    assert!(lives(&sandbox, &sandbox.token()));
+    assert!(sandbox.lives(&sandbox.token()));
     assert_eq!(sandbox.account()["spare"], Value::Null);
 }
 
@@ -221,7 +215,7 @@ fn a_spare_that_is_gone_from_the_store_costs_nothing_but_the_spare() {
         let sandbox = linked();
         sandbox.verb(["daemon", "stop"]).succeeded();
         fs::remove_file(&files(&sandbox)[gone]).expect("removed");
-        assert!(lives(&sandbox, &sandbox.token()));
+        assert!(sandbox.lives(&sandbox.token()));
         let account = sandbox.account();
         assert_eq!((&account["state"], &account["spare"]), (&"ok".into(), &"ended".into()), "{account}");
     }

@@ -1,5 +1,6 @@
 //! A person's machine, as far as one test needs it: a home, a GitLab, git, and our programs.
 
+pub mod clock;
 pub mod keyring;
 pub mod run;
 
@@ -178,6 +179,12 @@ impl Sandbox {
     /// Tells the helper, as git does, that the server refused a token.
     pub fn erase(&self, token: &str) {
         self.helper("erase", format!("{}username=oauth2\npassword={token}\n", self.question())).succeeded();
+    }
+
+    /// Whether the server takes a token.
+    pub fn lives(&self, token: &str) -> bool {
+        let url = self.project("group/app").replacen("://", &format!("://oauth2:{token}@"), 1);
+        self.git(["-c", "credential.helper=", "ls-remote", &url]).code == Some(0)
     }
 
     /// Begins to link, with these flags; its address is known when this returns.

@@ -324,7 +324,7 @@ impl Actor {
     fn on_timer(&mut self) {
         let now = Timestamp::now();
         let Some(held) = self.logins.held_mut().filter(|_| self.lid.paused(now).is_none()) else { return };
-        let due = |login: &&Login| login.unsaved.as_ref().is_some_and(|unsaved| now >= unsaved.again_at);
+        let due = |login: &&Login| login.unsaved.as_ref().is_some_and(|unsaved| now >= unsaved.again_at(now));
         let unsaved = held.all().find(due).map(|login| login.slot);
         let work = match unsaved {
             Some(slot) => Some(Work::Save(slot)),
@@ -337,8 +337,8 @@ impl Actor {
     }
 
     fn sleep(&self) -> Duration {
-        let wake_at = self.logins.held().and_then(Held::wake_at);
         let now = Timestamp::now();
+        let wake_at = self.logins.held().and_then(|held| held.wake_at(now));
         let wake_at = wake_at.max(wake_at.and(self.lid.paused(now)));
         wake_at.map_or(LONGEST_SLEEP, |at| at.sleep_from(now).min(LONGEST_SLEEP))
     }

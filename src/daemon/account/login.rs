@@ -17,16 +17,21 @@ pub(super) struct Login {
     pub(super) unsaved: Option<Unsaved>,
 }
 
-/// Why the store does not have the newest record, and when to try again.
+/// Why the store does not have the newest record, and since when.
 #[derive(Debug, Clone)]
 pub(super) struct Unsaved {
     pub(super) why: StoreError,
-    pub(super) again_at: Timestamp,
+    since: Timestamp,
 }
 
 impl Unsaved {
     pub(super) fn since_now(why: StoreError) -> Self {
-        Self { why, again_at: Timestamp::now().plus(SAVE_AGAIN_AFTER) }
+        Self { why, since: Timestamp::now() }
+    }
+
+    /// When to try again. A clock that was set back makes no wait longer.
+    pub(super) fn again_at(&self, now: Timestamp) -> Timestamp {
+        if now < self.since { now } else { self.since.plus(SAVE_AGAIN_AFTER) }
     }
 }
 

@@ -136,10 +136,10 @@ impl Held {
     }
 
     /// When something is to be done without being asked.
-    pub(super) fn wake_at(&self) -> Option<Timestamp> {
+    pub(super) fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
         let (in_use, spare) = self.schedules();
-        let saves = self.all().filter_map(|login| Some(login.unsaved.as_ref()?.again_at));
-        saves.chain(turns::wake_at(in_use, spare)).min()
+        let saves = self.all().filter_map(|login| Some(login.unsaved.as_ref()?.again_at(now)));
+        saves.chain(turns::wake_at(in_use, spare, now)).min()
     }
 
     /// A login has the pair that its old one was renewed to. The newest token is the one to use.
@@ -166,7 +166,7 @@ impl Held {
         let next = self.spare.as_ref().filter(|spare| spare.schedule.ended().is_none()).unwrap_or(working);
         let troubles = [next, working].map(|login| login.schedule.trouble());
         if let Some(trouble) = troubles.into_iter().flatten().next() {
-            let (since, wait) = (trouble.since.for_people(now), trouble.retry_at.since(now).max(0));
+            let (since, wait) = (trouble.since.for_people(now), trouble.retry_at(now).since(now).max(0));
             return (State::Unreachable, format!("{} (since {since}; next try in {wait} s)", trouble.why));
         }
         (State::Ok, String::new())

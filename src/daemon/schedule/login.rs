@@ -152,18 +152,18 @@ impl Schedule {
     }
 
     /// When to look again without being asked; `None`: never.
-    pub fn wake_at(&self) -> Option<Timestamp> {
-        self.retry_at().or(self.renew_at())
+    pub fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.retry_at(now).or(self.renew_at())
     }
 
     /// When to look again at what is wrong.
-    pub fn retry_at(&self) -> Option<Timestamp> {
+    pub fn retry_at(&self, now: Timestamp) -> Option<Timestamp> {
         if !self.can_be_renewed() {
             return None;
         }
         let trouble = if self.doubted { &self.asking } else { &self.renewing };
-        let retry_at = trouble.as_ref().or(self.asking.as_ref()).map(|trouble| trouble.retry_at);
-        retry_at.or((self.dead || self.doubted).then_some(self.received_at))
+        let retry_at = trouble.as_ref().or(self.asking.as_ref()).map(|trouble| trouble.retry_at(now));
+        retry_at.or((self.dead || self.doubted).then_some(now))
     }
 
     /// When to renew a login that has no spare: in a quiet moment of the token's last minutes.
@@ -184,7 +184,7 @@ impl Schedule {
 
     /// The timer rings: what is to be done, if anything.
     pub fn on_timer(&self, now: Timestamp) -> Option<Step> {
-        let due = self.wake_at().is_some_and(|at| now >= at);
+        let due = self.wake_at(now).is_some_and(|at| now >= at);
         due.then_some(if self.needs_check() { Step::Verify } else { Step::Renew })
     }
 

@@ -62,7 +62,7 @@ fn a_server_that_names_a_time_is_believed() {
     schedule.on_failed(at(7200), "429".into(), Some(120), 0.5);
     assert!(matches!(schedule.on_get(at(7319), None), Step::Refuse(Reason::Failed(..))));
     assert_eq!(schedule.on_get(at(7320), None), Step::Renew);
-    assert_eq!(schedule.wake_at(), Some(at(7320)));
+    assert_eq!(schedule.wake_at(at(7319)), Some(at(7320)));
 }
 
 #[test]
@@ -71,11 +71,11 @@ fn retries_back_off_and_are_spread() {
     let mut waits = Vec::new();
     for _ in 0..10 {
         schedule.on_failed(at(8000), "refused".into(), None, 0.0);
-        waits.push(schedule.wake_at().expect("a time").since(at(8000)));
+        waits.push(schedule.wake_at(at(8000)).expect("a time").since(at(8000)));
     }
     assert_eq!(waits, [5, 10, 20, 40, 80, 160, 300, 300, 300, 300]);
     schedule.on_failed(at(8000), "refused".into(), None, 1.0);
-    assert_eq!(schedule.wake_at(), Some(at(8150)));
+    assert_eq!(schedule.wake_at(at(8000)), Some(at(8150)));
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn one_invalid_grant_is_no_proof_of_death() {
     assert_eq!(healed.on_get(at(now), None), Step::Serve);
     schedule.on_refused_renewal(at(now), "invalid_grant".into());
     assert!(matches!(schedule.on_get(at(now + 100_000), None), Step::Refuse(Reason::Relink(_))));
-    assert_eq!(schedule.wake_at(), None);
+    assert_eq!(schedule.wake_at(at(now)), None);
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn a_lost_answer_is_followed_by_one_more_try_and_an_honest_end() {
     assert_eq!(schedule.on_get(at(7002), None), Step::Renew);
     schedule.on_refused_renewal(at(7002), "invalid_grant".into());
     assert_eq!(schedule.on_get(at(7003), None), Step::Refuse(Reason::Relink(Ended::AnswerLost(at(7000)))));
-    assert_eq!(schedule.wake_at(), None);
+    assert_eq!(schedule.wake_at(at(7003)), None);
 }
 
 #[test]
@@ -156,19 +156,19 @@ fn a_token_that_can_not_be_checked_is_not_served() {
 #[test]
 fn the_timer_waits_for_a_quiet_moment_but_not_beyond_the_end() {
     let mut schedule = two_hours();
-    assert_eq!(schedule.wake_at(), Some(at(6600)));
+    assert_eq!(schedule.wake_at(at(0)), Some(at(6600)));
     assert_eq!(schedule.on_timer(at(6599)), None);
     assert_eq!(schedule.on_timer(at(6600)), Some(Step::Renew));
     schedule.on_served(at(6000));
-    assert_eq!(schedule.wake_at(), Some(at(6900)));
+    assert_eq!(schedule.wake_at(at(6000)), Some(at(6900)));
     schedule.on_served(at(6500));
-    assert_eq!(schedule.wake_at(), Some(at(7200)));
+    assert_eq!(schedule.wake_at(at(6500)), Some(at(7200)));
 }
 
 #[test]
 fn nobody_asks_so_nothing_is_renewed_every_second() {
     let schedule = Schedule::new(MIN_LIFE, START, Some(at(1)), true);
-    assert_eq!(schedule.wake_at(), Some(at(30)));
+    assert_eq!(schedule.wake_at(at(1)), Some(at(30)));
     assert_eq!(schedule.on_get(at(1), None), Step::Renew, "but whoever asks gets a token");
 }
 
@@ -178,6 +178,19 @@ fn a_clock_set_back_does_not_lengthen_a_life() {
     assert_eq!(schedule.left(at(-5000)), Some(100));
     assert_eq!(schedule.expiry_for_git(at(-5000)), None);
     assert_eq!(schedule.expiry_for_git(at(5)), Some(at(100)));
+}
+
+#[test]
+fn a_clock_set_back_does_not_lengthen_a_wait() {
+    let mut schedule = two_hours();
+    schedule.on_failed(at(8000), "429".into(), Some(3600), 0.0);
+    assert_eq!((schedule.wake_at(at(8000)), schedule.on_timer(at(8000))), (Some(at(11_600)), None));
+    assert_eq!((schedule.wake_at(at(7999)), schedule.on_timer(at(7999))), (Some(at(7999)), Some(Step::Renew)));
+    assert_eq!(schedule.on_get(at(7999), None), Step::Renew);
+    // What was found dead is renewed at once, whenever it came.
+    let mut dead = two_hours();
+    dead.on_verified(false);
+    assert_eq!((dead.wake_at(at(-5000)), dead.on_timer(at(-5000))), (Some(at(-5000)), Some(Step::Renew)));
 }
 
 #[derive(Debug, Clone)]

@@ -24,7 +24,7 @@ pub struct Trouble {
     /// What the last try met.
     pub why: String,
     /// When a timer tries again.
-    pub retry_at: Timestamp,
+    retry_at: Timestamp,
     /// When the last try failed.
     last: Timestamp,
     /// Not even for somebody who asks is it tried earlier than this.
@@ -82,7 +82,12 @@ impl Trouble {
         self.not_before
     }
 
-    /// Whether it is too early for another try. A clock that was set back makes no wait longer.
+    /// When a timer tries again. A clock that was set back makes no wait longer.
+    pub fn retry_at(&self, now: Timestamp) -> Timestamp {
+        if now < self.last { now } else { self.retry_at }
+    }
+
+    /// Whether it is too early for another try; after a clock was set back it is not.
     pub(super) fn blocks(&self, now: Timestamp) -> bool {
         now < self.not_before && now >= self.last
     }

@@ -50,9 +50,9 @@ pub fn on_get(in_use: &Schedule, spare: Option<&Schedule>, now: Timestamp, min_l
 ///
 /// A spare is renewed when its turn has come, and not before, whatever state it is in: then the
 /// two tokens end far apart, and none is in use when it is its login's turn to be renewed.
-pub fn wake_at(in_use: &Schedule, spare: Option<&Schedule>) -> Option<Timestamp> {
-    let Some(spare) = spare.filter(|spare| spare.can_be_renewed()) else { return in_use.wake_at() };
-    [check_at(in_use), check_at(spare), turn_at(in_use, spare)].into_iter().flatten().min()
+pub fn wake_at(in_use: &Schedule, spare: Option<&Schedule>, now: Timestamp) -> Option<Timestamp> {
+    let Some(spare) = spare.filter(|spare| spare.can_be_renewed()) else { return in_use.wake_at(now) };
+    [check_at(in_use, now), check_at(spare, now), turn_at(in_use, spare, now)].into_iter().flatten().min()
 }
 
 /// The timer rings: what is to be done, if anything.
@@ -61,13 +61,13 @@ pub fn on_timer(in_use: &Schedule, spare: Option<&Schedule>, now: Timestamp) -> 
     let Some(spare) = spare.filter(|spare| spare.can_be_renewed()) else {
         return in_use.on_timer(now).map(|step| (Turn::InUse, step));
     };
-    if due(check_at(in_use)) {
+    if due(check_at(in_use, now)) {
         return Some((Turn::InUse, Step::Verify));
     }
-    if due(check_at(spare)) {
+    if due(check_at(spare, now)) {
         return Some((Turn::Spare, Step::Verify));
     }
-    if !due(turn_at(in_use, spare)) {
+    if !due(turn_at(in_use, spare, now)) {
         return None;
     }
     match on_get(in_use, Some(spare), now, None) {
@@ -78,12 +78,12 @@ pub fn on_timer(in_use: &Schedule, spare: Option<&Schedule>, now: Timestamp) -> 
 
 /// When the spare's turn comes: when the other has too little left, but not while either is in a
 /// trouble that has its own time.
-fn turn_at(in_use: &Schedule, spare: &Schedule) -> Option<Timestamp> {
+fn turn_at(in_use: &Schedule, spare: &Schedule, now: Timestamp) -> Option<Timestamp> {
     let short_at = in_use.short_at()?;
-    [Some(short_at), in_use.retry_at(), spare.retry_at()].into_iter().max().flatten()
+    [Some(short_at), in_use.retry_at(now), spare.retry_at(now)].into_iter().max().flatten()
 }
 
 /// When to ask about a token without being asked; that kills nothing.
-fn check_at(login: &Schedule) -> Option<Timestamp> {
-    login.retry_at().filter(|_| login.needs_check())
+fn check_at(login: &Schedule, now: Timestamp) -> Option<Timestamp> {
+    login.retry_at(now).filter(|_| login.needs_check())
 }
