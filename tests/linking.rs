@@ -163,38 +163,6 @@ fn the_client_id_of_git_config_is_used() {
 }
 
 #[test]
-fn the_client_id_is_asked_for_in_a_terminal() {
-    let sandbox = Sandbox::new();
-    let mut script = sandbox.command("script");
-    let link = format!("{HELPER} link {} --yes", sandbox.gitlab.url());
-    script.args(["--quiet", "--return", "--flush", "--command", &link, "/dev/null"]);
-    script.stdin(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-    // In a terminal stdout and stderr are one, so the lines come on the terminal's side.
-    let mut child = script.stdout(std::process::Stdio::piped()).spawn().expect("script is installed");
-    let mut typed = child.stdin.take().expect("a pipe");
-    let mut shown = std::io::BufReader::new(child.stdout.take().expect("a pipe"));
-    let mut screen = Vec::new();
-    let mut byte = [0];
-    while !screen.ends_with(b"Application ID:") {
-        assert_eq!(shown.read(&mut byte).expect("readable"), 1, "{}", String::from_utf8_lossy(&screen));
-        screen.push(byte[0]);
-    }
-    writeln!(typed, "{}", sandbox.client_id).expect("typed");
-    while !screen.ends_with(b"press Enter):") {
-        assert_eq!(shown.read(&mut byte).expect("readable"), 1, "{}", String::from_utf8_lossy(&screen));
-        screen.push(byte[0]);
-    }
-    writeln!(typed).expect("typed");
-    let mut lines = std::io::BufRead::lines(shown);
-    let address =
-        lines.find_map(|line| line.ok().filter(|line| line.contains("/oauth/authorize?"))).expect("an address");
-    sandbox.browser("alice").visit(address.trim()).expect("a visit");
-    let rest: Vec<_> = lines.map_while(Result::ok).collect();
-    assert!(rest.iter().any(|line| line.contains("linked http") && line.contains("as alice")), "{rest:?}");
-    assert!(child.wait().expect("ended").success());
-}
-
-#[test]
 fn strangers_at_the_listener_do_not_end_the_wait() {
     let sandbox = Sandbox::new();
     let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());

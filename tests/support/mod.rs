@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod keyring;
+pub mod pty;
 pub mod run;
 
 use std::fs;

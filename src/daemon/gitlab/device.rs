@@ -91,9 +91,12 @@ impl GitLab {
 /// GitLab says `expired_token` once, and `invalid_grant` from then on: also for a code that was
 /// used, if the answer with its tokens was lost.
 fn classify(answer: &DeviceCodeErrorResponse) -> Trouble {
-    let error = error_word(answer.error().as_ref());
+    let error = match error_word(answer.error().as_ref()) {
+        "invalid_grant" => "expired_token",
+        error => error,
+    };
     let why = match error {
-        "expired_token" | "invalid_grant" => "the code was not typed in time; type the command again".to_owned(),
+        "expired_token" => "the code was not typed in time; type the command again".to_owned(),
         "access_denied" => "consent was not given".to_owned(),
         error => format!("the server says {error}"),
     };

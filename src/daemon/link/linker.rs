@@ -176,7 +176,11 @@ impl Linker {
             ("invalid_scope", _) => format!("; the application there lacks some of these scopes: {}", plan.scopes),
             _ => String::new(),
         };
-        self.failure(purpose, trouble.code(), &format!("{trouble}{advice}"))
+        let code = match error.as_str() {
+            "expired_token" | "access_denied" => Code::Relink, // that was the person
+            _ => trouble.code(),
+        };
+        self.failure(purpose, code, &format!("{trouble}{advice}"))
     }
 
     pub(super) fn no_device_flow(&self) -> Failure {

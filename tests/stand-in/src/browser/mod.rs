@@ -27,6 +27,8 @@ pub struct Browser {
     code: Option<String>,
     deny: bool,
     gone: bool,
+    /// It runs on another machine than the client.
+    elsewhere: bool,
     /// What happens between the first consent and a second one.
     between: Option<Between>,
 }
@@ -94,6 +96,13 @@ impl Browser {
         self
     }
 
+    /// The browser runs on another machine: what listens on the client's loopback can't be reached,
+    /// and the visit ends at that address.
+    pub fn elsewhere(mut self) -> Self {
+        self.elsewhere = true;
+        self
+    }
+
     /// The code to enter on the device page, unless the address has filled it in.
     pub fn code(mut self, code: &str) -> Self {
         self.code = Some(code.to_owned());
@@ -121,7 +130,11 @@ impl Browser {
         let mut signed_in = false;
         for _ in 0..MOST_PAGES {
             if reply.status.is_redirection() {
-                url = resolve(&url, reply.header("location"))?;
+                let next = resolve(&url, reply.header("location"))?;
+                if self.elsewhere && authority(&next) != authority(&url) {
+                    return Ok(Visit { url: next, status: 0, title: String::new(), text: String::new(), ok: false });
+                }
+                url = next;
                 reply = self.get(&url)?;
                 continue;
             }
@@ -228,6 +241,10 @@ fn page_of(reply: &Reply) -> Page {
 fn end(url: String, reply: &Reply, page: Page) -> Visit {
     let ok = reply.status.is_success() && !page.alarmed;
     Visit { url, status: reply.status.as_u16(), title: page.title, text: page.text, ok }
+}
+
+fn authority(url: &str) -> Option<String> {
+    url.parse::<Uri>().ok()?.authority().map(ToString::to_string)
 }
 
 /// An address as found in a page or header, made absolute.
