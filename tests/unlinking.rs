@@ -80,3 +80,33 @@ fn one_of_two_accounts_is_unlinked_by_name_and_git_config_stays() {
     sandbox.verb(["unlink", "--all"]).succeeded();
     assert_eq!(sandbox.gitlab.live_pairs("bob"), 0);
 }
+
+#[test]
+fn a_login_that_the_server_has_ended_already_is_unlinked_all_the_same() {
+    let revoked = Sandbox::linked();
+    revoked.gitlab.revoke_tokens("alice");
+    let deleted = Sandbox::linked();
+    deleted.gitlab.delete_application(&deleted.client_id);
+    for sandbox in [revoked, deleted] {
+        let finished = sandbox.verb(["unlink"]).succeeded();
+        assert!(finished.stdout.starts_with("unlinked "), "{finished:?}");
+        assert_eq!(sandbox.state_files("").len(), 0);
+    }
+}
+
+#[test]
+fn all_accounts_are_unlinked_at_once_and_those_that_can_not_be_stay() {
+    let sandbox = Sandbox::linked();
+    let elsewhere = gitlab_stand_in::StandIn::builder().start();
+    elsewhere.add_user("alice", "Alice");
+    let id = elsewhere.add_application(gitlab_stand_in::Application::default()).client_id;
+    sandbox.link_as("alice", [elsewhere.url(), "--client-id", &id, "--yes"]).succeeded();
+    sandbox.gitlab.fault(Fault { on: Endpoint::Revoke, when: When::Before, what: What::Reset, times: None });
+    let told = sandbox.verb(["unlink", "--all"]).ended_with(5);
+    assert!(told.stdout.contains(elsewhere.url()) && told.stderr.contains("still linked"), "{told:?}");
+    assert_eq!(elsewhere.live_pairs("alice"), 0);
+    assert_eq!(sandbox.account()["host"], sandbox.gitlab.url());
+    sandbox.gitlab.clear_faults();
+    sandbox.verb(["unlink", "--all"]).succeeded();
+    assert_eq!(sandbox.status()["accounts"].as_array().map(Vec::len), Some(0));
+}
