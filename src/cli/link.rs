@@ -55,7 +55,7 @@ struct Application {
 pub(super) fn run(wanted: &Link, terminal: Terminal) -> Result<u8, Error> {
     let secret = if wanted.client_secret_stdin { Some(terminal.read_secret()?) } else { None };
     let mut application = Application { id: wanted.client_id.clone(), secret };
-    let mut guided = wanted.client_id.is_some();
+    let mut guided = false;
     let linked = match attempt(wanted, &application, terminal)? {
         Outcome::Linked(linked) => linked,
         Outcome::Unregistered(failure, registration) => {

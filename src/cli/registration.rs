@@ -49,7 +49,8 @@ impl Registration {
     pub(super) fn next_step(&self) -> String {
         let short = Instance::parse(&self.host).map_or_else(|_| self.host.clone(), |instance| instance.short());
         format!(
-            "Then type: git credential-gitlab link {short} --client-id ID\n\
+            "Then type (and tell others, whom the same application serves):\n\
+             git credential-gitlab link {short} --client-id ID\n\
              An administrator can spare everybody this, in git's config: credential.{}.oauthClientId",
             self.host
         )
