@@ -52,3 +52,45 @@ fn git_asks_only_us_for_a_configured_host() {
     assert_eq!(filled.attribute("password"), Some(sandbox.token()));
     assert!(fs::read_to_string(sandbox.home().join(".gitconfig")).expect("readable").contains(HELPER));
 }
+
+/// A helper on PATH that writes down that it was asked.
+fn stand_in_helper(sandbox: &mut Sandbox, names: &[&str]) -> std::path::PathBuf {
+    let (directory, asked) = (sandbox.path("bin"), sandbox.path("asked"));
+    fs::create_dir(&directory).expect("a directory");
+    for name in names {
+        let program = directory.join(format!("git-credential-{name}"));
+        fs::write(&program, format!("#!/bin/sh\necho {name} \"$@\" >> '{}'\n", asked.display())).expect("written");
+        fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("executable");
+    }
+    let path = std::env::var("PATH").expect("it is set");
+    sandbox.set("PATH", format!("{}:{path}", directory.display()));
+    asked
+}
+
+#[test]
+fn whoever_comes_from_another_helper_links_and_has_moved() {
+    // What `git credential-oauth configure` writes, with a GitLab of one's own; and what Git
+    // Credential Manager's documentation asks for.
+    let oauth = "[credential]\n\thelper = cache2 --timeout 21600\n\thelper = oauth2\n[credential \"{url}\"]\n\t\
+                 oauthClientId = {id}\n\toauthScopes = read_api write_repository\n\toauthAuthURL = /oauth/authorize\n\t\
+                 oauthTokenURL = /oauth/token\n\toauthDeviceAuthURL = /oauth/authorize_device\n";
+    let manager = "[credential]\n\thelper = manager2\n[credential \"{url}\"]\n\tprovider = gitlab\n\t\
+                   gitLabDevClientId = {id}\n\tgitLabDevRedirectUri = http://127.0.0.1/\n\tgitLabAuthModes = browser\n";
+    for theirs in [oauth, manager] {
+        let mut sandbox = Sandbox::new();
+        let asked = stand_in_helper(&mut sandbox, &["cache2", "oauth2", "manager2"]);
+        let url = sandbox.gitlab.url().to_owned();
+        let config = theirs.replace("{url}", &url).replace("{id}", &sandbox.client_id);
+        let file = sandbox.home().join(".gitconfig");
+        let before = fs::read_to_string(&file).expect("text") + &config;
+        fs::write(&file, &before).expect("written");
+        // One command.
+        sandbox.link_as("alice", [url.as_str(), "--yes"]).succeeded();
+        sandbox.clone("group/app", "app");
+        assert!(!asked.exists(), "{:?}", fs::read_to_string(&asked));
+        // For every other host they are asked as before, and their settings are as they were.
+        sandbox.git(["ls-remote", "https://elsewhere.invalid/x"]).ended_with(128);
+        sandbox.verb(["unlink"]).succeeded();
+        assert_eq!(fs::read_to_string(&file).expect("text"), before);
+    }
+}

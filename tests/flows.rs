@@ -117,6 +117,27 @@ fn a_server_without_a_device_flow_is_linked_by_a_pasted_address() {
 }
 
 #[test]
+fn scopes_that_the_application_lacks_are_named_before_anybody_types_a_code() {
+    let sandbox = Sandbox::new();
+    sandbox.gitlab.set_scopes(&sandbox.client_id, "read_api");
+    let refused = begin(&sandbox, &["--device"]).finish().ended_with(6);
+    assert!(refused.stderr.contains("scopes: read_api write_repository"), "{refused:?}");
+}
+
+#[test]
+fn a_terminal_that_can_shows_a_picture_for_a_phone() {
+    for (locale, shows) in [("C.UTF-8", true), ("C", false)] {
+        let mut sandbox = Sandbox::new();
+        sandbox.set("LC_ALL", locale);
+        let line = format!("{HELPER} link {} --client-id {} --device", sandbox.gitlab.url(), sandbox.client_id);
+        let mut pty = Pty::run(&sandbox, &line);
+        pty.wait_for("Waiting for your consent until");
+        assert_eq!(pty.screen.contains('█'), shows, "{}", pty.screen);
+        assert!(pty.screen.lines().filter(|line| line.contains('█')).all(|line| line.chars().count() < 80));
+    }
+}
+
+#[test]
 fn a_spare_login_comes_by_either_way() {
     let sandbox = Sandbox::new();
     let mut started = begin(&sandbox, &["--device", "--spare"]);

@@ -62,7 +62,14 @@ impl Pty {
     /// Waits for the end; the result is the exit code.
     pub fn finish(mut self) -> (Option<i32>, String) {
         while self.more() {}
-        (self.child.wait().expect("it ends").code(), self.screen)
+        (self.child.wait().expect("it ends").code(), std::mem::take(&mut self.screen))
+    }
+}
+
+impl Drop for Pty {
+    fn drop(&mut self) {
+        let _ = self.child.kill(); // it may have ended
+        let _ = self.child.wait();
     }
 }
 

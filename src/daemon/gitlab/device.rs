@@ -7,6 +7,7 @@ use oauth2::{
     StandardDeviceAuthorizationResponse,
 };
 
+use super::http::UNPROCESSABLE;
 use super::oauth::{Grant, error_word};
 use super::{GitLab, Trouble};
 
@@ -46,6 +47,11 @@ impl GitLab {
         let answer = request.request_async::<_, EmptyExtraDeviceAuthorizationFields>(&self.http).await;
         let details = match answer {
             Ok(details) => details,
+            // GitLab's record of the code refuses the scopes, and Rails makes a page of that.
+            Err(RequestTokenError::Request(Trouble::Refused { error, .. })) if error == UNPROCESSABLE => {
+                let why = "the server does not accept these scopes for the application".into();
+                return Err(Trouble::Refused { error: "invalid_scope".into(), why });
+            }
             Err(RequestTokenError::Request(trouble)) => return Err(trouble),
             Err(RequestTokenError::ServerResponse(answer)) => {
                 return match error_word(answer.error().as_ref()) {

@@ -24,6 +24,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// A token response has 300 bytes, a user 3 KB.
 const MAX_BODY: usize = 64 * 1024;
 
+/// Rails' status for a record that can't be saved. oauth2 would lose it.
+pub(super) const UNPROCESSABLE: &str = "422";
+
 /// How this machine reaches the server: git's own `http.<url>.*`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -111,6 +114,9 @@ impl Http {
         tracing::debug!(%place, status = status.as_u16(), "answered");
         if let Some(trouble) = says_nothing(status, answer.headers()) {
             return Err(trouble);
+        }
+        if status.as_str() == UNPROCESSABLE {
+            return Err(Trouble::Refused { error: UNPROCESSABLE.into(), why: format!("the server answered {status}") });
         }
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(failed)? {
