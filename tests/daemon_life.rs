@@ -89,10 +89,7 @@ fn a_daemon_that_is_terminated_finishes_its_renewal() {
     let dead = sandbox.token();
     sandbox.gitlab.fault(Fault::once_after(Endpoint::Token, What::Delay(Duration::from_secs(1))));
     sandbox.erase(&dead);
-    eventually("the renewal has begun", || {
-        sandbox.helper("get", format!("{}min_life=0\n", "protocol=https\nhost=gitlab.invalid\n"));
-        sandbox.gitlab.count(Endpoint::Token) > 1 || sandbox.account()["state"] == "renewing"
-    });
+    sandbox.wait_for_renewal_to_begin();
     run::signal(pid, "TERM");
     eventually("the daemon has ended", || !run::is_alive(pid));
     assert_ne!(sandbox.token(), dead);

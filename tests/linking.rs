@@ -1,35 +1,14 @@
 //! Linking through a browser, and everything that can go wrong on the way.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::Read;
+use std::net::TcpListener;
 use std::time::Duration;
 
 use gitlab_stand_in::{Application, Endpoint, Fault, StandIn, What};
 
+use crate::support::by_hand::{callback, get, value};
 use crate::support::{HELPER, Sandbox, eventually};
-
-/// Host and port of the loopback listener that an authorization address names.
-fn callback(address: &str) -> String {
-    let query = address.split_once('?').expect("a query").1;
-    let encoded = query.split('&').find_map(|pair| pair.strip_prefix("redirect_uri=")).expect("a redirect URI");
-    encoded.replace("%3A", ":").replace("%2F", "/").trim_start_matches("http://").trim_end_matches('/').to_owned()
-}
-
-/// The value of a query's key.
-fn value<'a>(address: &'a str, key: &str) -> &'a str {
-    let query = address.split_once('?').expect("a query").1;
-    query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('=')).expect("the key")
-}
-
-/// Sends a request by hand, and returns the answer.
-fn http(to: &str, request: &str) -> String {
-    let mut stream = TcpStream::connect(to).expect("somebody listens");
-    stream.write_all(request.as_bytes()).expect("written");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    answer
-}
 
 #[test]
 fn link_says_who_is_linked_and_where_tokens_are_kept() {
@@ -163,59 +142,6 @@ fn the_client_id_of_git_config_is_used() {
 }
 
 #[test]
-fn strangers_at_the_listener_do_not_end_the_wait() {
-    let sandbox = Sandbox::new();
-    let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());
-    let (started, address) = sandbox.begin_link([url.as_str(), "--client-id", &id, "--yes"]);
-    let (to, state) = (callback(&address), value(&address, "state").to_owned());
-    for (line, host) in [
-        ("GET /favicon.ico HTTP/1.1".to_owned(), to.clone()),
-        ("GET / HTTP/1.1".to_owned(), to.clone()),
-        ("GET /?code=x&state=guess HTTP/1.1".to_owned(), to.clone()),
-        ("GET /?code=x HTTP/1.1".to_owned(), to.clone()),
-        ("GET /?error=access_denied HTTP/1.1".to_owned(), to.clone()),
-        (format!("GET /?code=x&state={state} HTTP/1.1"), "evil.example".to_owned()),
-        (format!("GET /other?code=x&state={state} HTTP/1.1"), to.clone()),
-        (format!("POST /?code=x&state={state} HTTP/1.1"), to.clone()),
-    ] {
-        let answer = http(&to, &format!("{line}\r\nHost: {host}\r\nConnection: close\r\n\r\n"));
-        assert!(answer.starts_with("HTTP/1.1 4"), "{line}: {answer}");
-    }
-    http(&to, "nonsense\r\n\r\n");
-    drop(TcpStream::connect(&to).expect("a port scanner"));
-    let visit = sandbox.browser("alice").visit(&address).expect("a visit");
-    assert!(visit.ok && visit.text.contains("alice"), "{visit:?}");
-    started.finish().succeeded();
-}
-
-#[test]
-fn the_page_after_consent_is_told_to_nobody_and_kept_nowhere() {
-    let sandbox = Sandbox::new();
-    let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());
-    let (started, address) = sandbox.begin_link([url.as_str(), "--client-id", &id, "--timeout", "30"]);
-    let to = callback(&address);
-    let answer = http(&to, &format!("GET / HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n\r\n")).to_ascii_lowercase();
-    for header in
-        ["content-security-policy: default-src 'none'", "cache-control: no-store", "referrer-policy: no-referrer"]
-    {
-        assert!(answer.contains(header), "{header}: {answer}");
-    }
-    drop(started);
-}
-
-#[test]
-fn giving_up_leaves_nothing_behind() {
-    let sandbox = Sandbox::new();
-    let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());
-    let (started, address) = sandbox.begin_link([url.as_str(), "--client-id", &id]);
-    let to = callback(&address);
-    assert!(TcpStream::connect(&to).is_ok());
-    drop(started); // Ctrl-C
-    eventually("the listener is closed", || TcpStream::connect(&to).is_err());
-    assert_eq!(sandbox.state_files("").len(), 0);
-}
-
-#[test]
 fn a_wait_always_ends_and_says_what_to_look_for() {
     let sandbox = Sandbox::new();
     let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());
@@ -323,7 +249,7 @@ fn a_server_that_goes_away_while_the_person_consents_is_named() {
     let (started, address) = sandbox.begin_link([url.as_str(), "--client-id", &id, "--web"]);
     let (to, state) = (callback(&address), value(&address, "state").to_owned());
     sandbox.gitlab.fault(Fault::once(Endpoint::Token, What::Close));
-    let page = http(&to, &format!("GET /?code=x&state={state} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n\r\n"));
+    let page = get(&to, &format!("/?code=x&state={state}"));
     assert!(page.contains("Not linked"), "{page}");
     let finished = started.finish().ended_with(5);
     assert!(finished.stderr.contains(&format!("{url} was not linked")), "{finished:?}");
@@ -385,23 +311,6 @@ fn a_link_is_answered_as_soon_as_it_is_done() {
     let back = std::time::Instant::now();
     started.finish().succeeded();
     assert!(visit.ok && back.elapsed() < Duration::from_secs(3), "the browser has its page, and so has the terminal");
-}
-
-#[test]
-fn other_local_users_can_not_keep_the_browser_out() {
-    let sandbox = Sandbox::new();
-    let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());
-    let (started, address) = sandbox.begin_link([url.as_str(), "--client-id", &id, "--yes"]);
-    let to = callback(&address);
-    let half = |to: &str| {
-        let mut stream = TcpStream::connect(to).expect("somebody listens");
-        stream.write_all(b"GET /?code=x&state=y HTTP/1.1\r\nHost: ").expect("written");
-        stream
-    };
-    let _strangers: Vec<_> = (0..200).map(|_| half(&to)).collect();
-    let visit = sandbox.browser("alice").visit(&address).expect("a visit");
-    assert!(visit.ok, "{visit:?}");
-    started.finish().succeeded();
 }
 
 #[test]

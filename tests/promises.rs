@@ -12,6 +12,8 @@ mod flows;
 mod git_works;
 mod keyring;
 mod linking;
+mod listener;
+mod pages;
 mod registering;
 mod renewing;
 mod secrets;

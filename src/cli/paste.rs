@@ -86,7 +86,8 @@ impl Return {
         });
         match (status, location) {
             ("303", Some(url)) if url.contains("/oauth/authorize?") => Visited::Onward(url),
-            ("200" | "303", _) => Visited::Taken,
+            // What it does not take it sends away to where nothing is.
+            ("303", Some(url)) if !self.target.starts_with(&format!("{url}?")) => Visited::Taken,
             _ => Visited::Stranger,
         }
     }
@@ -133,6 +134,18 @@ mod tests {
             let why = Return::parse(pasted, REDIRECT_URI).expect_err(pasted);
             assert!(why.contains(part), "{pasted}: {why}");
         }
+    }
+
+    #[test]
+    fn the_listeners_answers_are_told_apart() {
+        let sent = Return::parse("?code=a&state=b", REDIRECT_URI).expect("whole");
+        let answer = |location: &str| sent.read(&format!("HTTP/1.1 303 See Other\r\nlocation: {location}\r\n\r\n<p>"));
+        let onward = "https://gitlab.example/oauth/authorize?client_id=1";
+        assert_eq!(answer(onward), Visited::Onward(onward.into()));
+        assert_eq!(answer("/c2VjcmV0"), Visited::Taken);
+        assert_eq!(answer("/"), Visited::Stranger);
+        assert_eq!(sent.read("HTTP/1.1 404 Not Found\r\n\r\n"), Visited::Stranger);
+        assert_eq!(sent.read(""), Visited::Stranger);
     }
 
     proptest::proptest! {

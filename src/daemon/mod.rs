@@ -138,11 +138,11 @@ async fn displaced(lead: &Lead) {
     }
 }
 
-/// Returns when nothing was linked, and nobody connected, for a while.
+/// Returns when nothing was linked, nobody connected, and no browser awaited, for a while.
 async fn idle(accounts: &Accounts, server: &Server) {
     loop {
         tokio::time::sleep(IDLE).await;
-        if accounts.list(None, None).is_empty() && server.is_idle() {
+        if accounts.list(None, None).is_empty() && server.is_idle() && !link::is_open() {
             return;
         }
     }

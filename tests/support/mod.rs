@@ -1,5 +1,7 @@
 //! A person's machine, as far as one test needs it: a home, a GitLab, git, and our programs.
 
+pub mod by_hand;
+pub mod chromium;
 pub mod clock;
 pub mod keyring;
 pub mod pty;

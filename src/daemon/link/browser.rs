@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
-
+use super::callback::{Page, Reply, Return};
 use super::linker::{Linker, Purpose};
-use super::loopback::{Loopback, Page, Return};
+use super::loopback::Loopback;
 use super::page;
 use crate::credential::Attributes;
 use crate::daemon::profile::Profile;
@@ -15,7 +14,7 @@ use crate::protocol::{Code, Failure};
 /// The listener, and a browser that waits there to be sent on.
 pub(super) struct Browser {
     loopback: Option<Loopback>,
-    waiting: Option<oneshot::Sender<Page>>,
+    waiting: Option<Reply>,
 }
 
 impl Browser {
@@ -31,22 +30,35 @@ impl Browser {
         let authorization = authorization.map_err(|why| Failure::new(Code::Usage, why.to_string()))?;
         loopback.expect(&authorization.state);
         // The browser of the first consent goes on to the second one by itself.
-        let sent_on = self.waiting.take().map(|page| page.send(Page::Onward(authorization.url.clone())));
-        if !matches!(sent_on, Some(Ok(()))) {
-            let block = Attributes::new().with("flow", "web").with("url", &authorization.url);
-            linker.say(block.with("redirect_uri", loopback.redirect_uri())).await;
+        match self.waiting.take() {
+            Some(page) => page.send(Page::Onward(authorization.url.clone())),
+            None => {
+                let block = Attributes::new().with("flow", "web").with("url", &authorization.url);
+                linker.say(block.with("redirect_uri", loopback.redirect_uri())).await;
+            }
         }
         let Ok(returned) = tokio::time::timeout(linker.plan.timeout, loopback.next()).await else {
+            loopback.expire(match &purpose {
+                Purpose::Link => page::too_late(&linker.plan.instance, &linker.plan.again),
+                Purpose::Spare(profile) => page::no_spare(profile, "no browser came back from the second consent"),
+            });
             return Err(nobody_came(linker, &purpose));
         };
         let Return { outcome, page } = returned;
         let code = match outcome {
             Ok(code) => code,
             Err(error) => {
-                let which = if matches!(purpose, Purpose::Link) { "consent" } else { "the second consent" };
-                let failure = linker.failure(&purpose, Code::Relink, &format!("{which} was not given ({error})"));
-                let _ = page.send(shown(&purpose, &Err(failure.clone())));
-                return Err(failure);
+                let which = match &purpose {
+                    Purpose::Link => {
+                        page.send(page::no_consent(&error, &linker.plan.again));
+                        "consent"
+                    }
+                    Purpose::Spare(profile) => {
+                        page.send(page::no_spare(profile, "the second consent was not given"));
+                        "the second consent"
+                    }
+                };
+                return Err(linker.failure(&purpose, Code::Relink, &format!("{which} was not given ({error})")));
             }
         };
         let more = linker.plan.spare && matches!(purpose, Purpose::Link);
@@ -61,7 +73,7 @@ impl Browser {
                 let waiting = match &kept {
                     Ok(_) if more => Some(page),
                     kept => {
-                        let _ = page.send(shown(&purpose, kept));
+                        page.send(shown(&linker, &purpose, kept));
                         None
                     }
                 };
@@ -75,10 +87,10 @@ impl Browser {
 }
 
 /// What the browser shows in the end.
-fn shown(purpose: &Purpose, kept: &Result<Arc<Profile>, Failure>) -> Page {
+fn shown(linker: &Linker, purpose: &Purpose, kept: &Result<Arc<Profile>, Failure>) -> Page {
     match (purpose, kept) {
         (Purpose::Link, Ok(profile)) => page::linked(profile),
-        (Purpose::Link, Err(failure)) => page::not_linked(&failure.message),
+        (Purpose::Link, Err(failure)) => page::not_linked(&failure.message, &linker.plan.again),
         (Purpose::Spare(profile), Ok(_)) => page::linked_with_spare(profile),
         (Purpose::Spare(profile), Err(failure)) => page::no_spare(profile, &failure.message),
     }

@@ -4,6 +4,7 @@
 //! is told what to show, waits, and then is told who was linked.
 
 mod browser;
+mod callback;
 mod device;
 mod linker;
 mod loopback;
@@ -22,6 +23,7 @@ use crate::protocol::{Failure, key};
 use browser::Browser;
 use device::Device;
 use linker::{Linker, Purpose};
+pub use loopback::is_open;
 use request::{Flow, Plan, Refused};
 
 /// Links an account. What the person's program is to show goes to `says`; the result is the last
