@@ -24,6 +24,9 @@ const JUDGED_WITHIN: Duration = Duration::from_secs(3);
 /// Seconds after which this process ends whatever it waits for, git included.
 const LAST_RESORT: u32 = 12;
 
+/// Names the account that this command and its children get, and no other.
+const ACCOUNT_VARIABLE: &str = "GIT_CREDENTIAL_GITLAB_ACCOUNT";
+
 /// What of git's request the daemon needs to know.
 const GET_KEYS: [&str; 6] = ["protocol", "host", "path", "username", "capability[]", key::MIN_LIFE];
 
@@ -60,12 +63,20 @@ impl Verb {
 /// answer that comes with anything but 0.
 pub fn run(verb: Verb, stdin: impl Read, stdout: impl Write, stderr: impl Write) -> u8 {
     client::end_after(LAST_RESORT);
+    let account = std::env::var_os(ACCOUNT_VARIABLE).unwrap_or_default();
     let ask = |request: &Attributes, start, within| client::ask(request, start, within);
-    run_with(verb, stdin, stdout, stderr, ask)
+    run_with(verb, account.as_encoded_bytes(), stdin, stdout, stderr, ask)
 }
 
-/// [`run`] with the daemon given as a function.
-fn run_with<Ask>(verb: Verb, stdin: impl Read, mut stdout: impl Write, mut stderr: impl Write, ask: Ask) -> u8
+/// [`run`] with the environment given, and the daemon as a function.
+fn run_with<Ask>(
+    verb: Verb,
+    account: &[u8],
+    stdin: impl Read,
+    mut stdout: impl Write,
+    mut stderr: impl Write,
+    ask: Ask,
+) -> u8
 where
     Ask: FnOnce(&Attributes, Start, Duration) -> Result<Option<Attributes>, CallError>,
 {
@@ -101,7 +112,11 @@ where
             if !is_for_gitlab(&wanted) {
                 return 0;
             }
-            match ask(&forward(action::GET, &wanted, &GET_KEYS), Start::IfAbsent, GET_WITHIN) {
+            let mut request = forward(action::GET, &wanted, &GET_KEYS);
+            if !account.is_empty() {
+                request.push(key::ACCOUNT, account);
+            }
+            match ask(&request, Start::IfAbsent, GET_WITHIN) {
                 Ok(None) => {}
                 Ok(Some(answer)) => {
                     if let Some(failure) = Failure::in_block(&answer) {
@@ -196,14 +211,15 @@ mod tests {
     /// Exit code, stdout, stderr.
     fn run_get(input: &[u8], reply: Result<Option<Attributes>, CallError>) -> (u8, String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let code = run_with(Verb::Get, input, &mut out, &mut err, |_, _, _| reply);
+        let code = run_with(Verb::Get, b"", input, &mut out, &mut err, |_, _, _| reply);
         let text = |bytes| String::from_utf8(bytes).expect("text");
         (code, text(out), text(err))
     }
 
     fn must_not_ask(verb: Verb, input: &[u8]) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        run_with(verb, input, &mut out, &mut err, |_, _, _| panic!("asked for {:?}", String::from_utf8_lossy(input)));
+        let ask = |_: &_, _, _| panic!("asked for {:?}", String::from_utf8_lossy(input));
+        run_with(verb, b"", input, &mut out, &mut err, ask);
         assert!(out.is_empty(), "{out:?}");
     }
 
@@ -272,10 +288,22 @@ mod tests {
     #[test]
     fn the_daemon_is_not_told_what_it_need_not_know() {
         let input = b"protocol=https\nhost=h\nwwwauth[]=Basic\npassword=x\noauth_refresh_token=y\nmin_life=60\n";
-        run_with(Verb::Get, &input[..], io::sink(), io::sink(), |request, _, _| {
+        run_with(Verb::Get, b"", &input[..], io::sink(), io::sink(), |request, _, _| {
             assert_eq!(request.to_bytes(), b"action=get\nprotocol=https\nhost=h\nmin_life=60\n");
             Ok(None)
         });
+    }
+
+    #[test]
+    fn only_the_environment_names_an_account() {
+        let input = b"protocol=https\nhost=h\naccount=mallory\n";
+        for (account, line) in [("", ""), ("alice+read-only", "account=alice+read-only\n")] {
+            run_with(Verb::Get, account.as_bytes(), &input[..], io::sink(), io::sink(), |request, _, _| {
+                let expected = format!("action=get\nprotocol=https\nhost=h\n{line}");
+                assert_eq!(String::from_utf8_lossy(&request.to_bytes()), expected);
+                Ok(None)
+            });
+        }
     }
 
     #[test]
@@ -295,7 +323,7 @@ mod tests {
     fn erase_and_store_start_no_daemon() {
         let input = b"protocol=https\nhost=h\npassword=x\n";
         for (verb, action) in [(Verb::Erase, "erase"), (Verb::Store, "store")] {
-            run_with(verb, &input[..], io::sink(), io::sink(), |request, start, _| {
+            run_with(verb, b"", &input[..], io::sink(), io::sink(), |request, start, _| {
                 assert_eq!((request.text("action"), start), (Some(action), Start::Never));
                 Ok(None)
             });

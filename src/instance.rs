@@ -108,17 +108,33 @@ impl Instance {
     /// `credential.useHttpPath` is set; then the section of git's config decides.)
     pub fn covers(&self, scheme: &[u8], host: &[u8], path: Option<&[u8]>) -> bool {
         let Some((name, port)) = split_port(host) else { return false };
-        let below_base = |path: &[u8]| {
-            let base = self.path.trim_start_matches('/').as_bytes();
-            let rest = path.strip_prefix(base);
-            // curl resolves `..` before it connects, which would leave the base.
-            let climbs = path.split(|&b| b == b'/').any(|segment| segment == b"..");
-            base.is_empty() || (!climbs && rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/'))
-        };
         Scheme::from_bytes(scheme) == Some(self.scheme)
             && name.eq_ignore_ascii_case(self.host.as_bytes())
             && port.unwrap_or(self.scheme.default_port()) == self.port
-            && path.is_none_or(below_base)
+            && path.is_none_or(|path| self.below_base(path).is_some())
+    }
+
+    /// What of a path that git sends is below the base path.
+    pub fn below_base<'a>(&self, path: &'a [u8]) -> Option<&'a [u8]> {
+        let base = self.path.trim_start_matches('/').as_bytes();
+        if base.is_empty() {
+            return Some(path);
+        }
+        // curl resolves `..` before it connects, which would leave the base.
+        let climbs = path.split(|&b| b == b'/').any(|segment| segment == b"..");
+        match path.strip_prefix(base).filter(|_| !climbs)? {
+            b"" => Some(b""),
+            rest => rest.strip_prefix(b"/"),
+        }
+    }
+
+    /// The path of an address that is below this one, without slashes around it.
+    pub fn rest_of<'a>(&self, below: &'a Self) -> Option<&'a str> {
+        let same = (self.scheme, &self.host, self.port) == (below.scheme, &below.host, below.port);
+        match below.path.strip_prefix(&self.path).filter(|_| same)? {
+            "" => Some(""),
+            rest => rest.strip_prefix('/'),
+        }
     }
 
     /// Whether a token would cross a network in clear text.
@@ -316,6 +332,7 @@ mod tests {
             assert!(!gitlab.covers(b"https", b"h", Some(path.as_bytes())), "{path}");
         }
         assert!(gitlab.covers(b"https", b"h", None));
+        assert_eq!(gitlab.below_base(b"git/lab/group/app.git"), Some(&b"group/app.git"[..]));
     }
 
     #[test]

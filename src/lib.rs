@@ -8,7 +8,8 @@
 //! Imports go downward only:
 //!
 //! ```text
-//! helper, cli -> client -> endpoint, protocol, instance -> credential
+//! helper, cli -> client -> endpoint, protocol, place -> instance, credential
+//! cli, daemon -> label, rights
 //! daemon/server -> link, accounts -> account -> renewal -> schedule, lid, gitlab, store -> secret, clock
 //! ```
 //!
@@ -24,7 +25,10 @@ pub mod credential;
 pub mod endpoint;
 pub mod helper;
 pub mod instance;
+pub mod label;
+pub mod place;
 pub mod protocol;
+pub mod rights;
 
 #[cfg(feature = "cli")]
 pub mod cli;

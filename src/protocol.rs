@@ -27,6 +27,8 @@ pub mod key {
     pub const MESSAGE: &str = "message";
     /// Seconds a token must live at least; git ignores it, scripts may send it with a get.
     pub const MIN_LIFE: &str = "min_life";
+    /// The name of the account that a get is for, and no other; git ignores it.
+    pub const ACCOUNT: &str = "account";
 }
 
 /// The verbs of requests.
@@ -41,6 +43,8 @@ pub mod action {
     pub const LINK: &str = "link";
     /// Revoke at the server and forget.
     pub const UNLINK: &str = "unlink";
+    /// git's config says anew which account answers where.
+    pub const USE: &str = "use";
     /// One block per account, then one about the daemon.
     pub const STATUS: &str = "status";
     /// Finish what runs, save, and end.

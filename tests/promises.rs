@@ -3,6 +3,7 @@
 
 mod support;
 
+mod accounts;
 mod bad_input;
 mod clock;
 mod configuring;
@@ -14,6 +15,7 @@ mod keyring;
 mod linking;
 mod listener;
 mod pages;
+mod read_only;
 mod registering;
 mod renewing;
 mod secrets;

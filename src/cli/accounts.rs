@@ -30,6 +30,9 @@ pub(super) struct Account {
     /// The base URL.
     pub(super) host: String,
     pub(super) username: String,
+    /// Its name among the person's accounts: `alice`, or `alice+read-only`.
+    pub(super) label: String,
+    pub(super) read_only: bool,
     pub(super) user_id: u64,
     pub(super) name: String,
     pub(super) scopes: Vec<String>,
@@ -81,6 +84,22 @@ impl Accounts {
         }
         Err(Error::Incomplete(key::DONE))
     }
+
+    /// The accounts of one GitLab.
+    pub(super) fn of(&self, instance: &Instance) -> impl Iterator<Item = &Account> {
+        self.accounts.iter().filter(move |account| account.instance().as_ref() == Some(instance))
+    }
+
+    /// The GitLab that is meant where none is named: the only one that is linked, or gitlab.com.
+    pub(super) fn usual_instance(&self) -> Instance {
+        let mut linked: Vec<_> = self.accounts.iter().filter_map(Account::instance).collect();
+        linked.sort();
+        linked.dedup();
+        match linked.as_slice() {
+            [only] => only.clone(),
+            _ => Instance::parse("gitlab.com").expect("a host name"),
+        }
+    }
 }
 
 impl Daemon {
@@ -95,6 +114,8 @@ impl Account {
         Ok(Self {
             host: needed(block, "host")?,
             username: needed(block, "username")?,
+            label: label(block)?,
+            read_only: block.flag("read_only"),
             user_id: number(block, "user_id").ok_or(Error::Incomplete("user_id"))?,
             name: text(block, "name"),
             scopes: text(block, "scope").split_ascii_whitespace().map(str::to_owned).collect(),
@@ -124,6 +145,11 @@ impl Account {
     pub(super) fn short_host(&self) -> String {
         self.instance().map_or_else(|| self.host.clone(), |instance| instance.short())
     }
+}
+
+/// What people call the account that a block is about. Daemons before `use` don't say.
+pub(super) fn label(block: &Attributes) -> Result<String, Error> {
+    needed(block, "label").or_else(|_| needed(block, "username"))
 }
 
 fn lossy(value: &[u8]) -> String {

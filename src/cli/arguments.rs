@@ -7,6 +7,7 @@ use std::str::FromStr;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::instance::{Instance, NotAnInstance};
+use crate::place::Place;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,6 +50,9 @@ pub(super) enum Verb {
     Unlink(Unlink),
     /// Show who is linked, until when, what is wrong and what to do
     Status(Status),
+    /// Say which of several accounts answers where
+    #[command(long_about = USE, after_help = USE_EXAMPLES)]
+    Use(Use),
     /// Let git ask this program for a GitLab
     #[command(long_about = CONFIGURE)]
     Configure(Configure),
@@ -62,6 +66,21 @@ pub(super) enum Verb {
     /// Print the version
     Version,
 }
+
+const USE: &str = "\
+Say which of several accounts answers where.
+
+The first of these that says something decides: GIT_CREDENTIAL_GITLAB_ACCOUNT in the environment,
+the user name in the address (https://bob@gitlab.example.com/...), what was chosen with --for for
+the nearest group or project, the default, the account that was linked first. Choices are kept in
+your git config (credential.URL.gitlabAccount).";
+
+const USE_EXAMPLES: &str = "\
+Examples:
+  git credential-gitlab use bob                                  wherever nothing else decides
+  git credential-gitlab use bob gitlab.example.com --for group/sub
+  git credential-gitlab use bob --for group/sub --remove
+  git credential-gitlab use alice+read-only --for group/scripts";
 
 const CONFIGURE: &str = "\
 Let git ask this program for a GitLab.
@@ -92,10 +111,10 @@ pub(super) struct Link {
     /// What to ask for, separated by blanks [default: read_api write_repository]
     #[arg(long, value_name = "SCOPES", conflicts_with = "read_only")]
     pub(super) scopes: Option<String>,
-    /// Ask only for what clone and fetch need (read_api read_repository)
+    /// Ask only for what clone and fetch need; an account of its own, named NAME+read-only
     #[arg(long)]
     pub(super) read_only: bool,
-    /// The GitLab user name you mean; any other is refused
+    /// The account you mean; any other that signs in is refused
     #[arg(long, value_name = "NAME")]
     pub(super) account: Option<String>,
     /// Where to keep the tokens [default: the keyring; a file of yours where there is none]
@@ -146,7 +165,7 @@ impl Store {
 pub(super) struct Unlink {
     /// Which GitLab [default: gitlab.com, or the only one linked]
     pub(super) host: Option<Host>,
-    /// Which account, where several are linked
+    /// Which account, as status shows it, where several are linked
     #[arg(long, value_name = "NAME")]
     pub(super) account: Option<String>,
     /// Every account (of HOST, if it is given)
@@ -167,6 +186,23 @@ pub(super) struct Status {
     /// Ask the server too, instead of telling what is known
     #[arg(long)]
     pub(super) check: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Use {
+    /// The account, as status shows it
+    pub(super) name: String,
+    /// Which GitLab [default: the only one linked, or gitlab.com]
+    pub(super) host: Option<Host>,
+    /// For every project below this group, or for this one; may be given several times
+    #[arg(long = "for", value_name = "GROUP/PATH")]
+    pub(super) places: Vec<Place>,
+    /// Wherever nothing else decides; also if no --for is given
+    #[arg(long)]
+    pub(super) default: bool,
+    /// Take it back
+    #[arg(long)]
+    pub(super) remove: bool,
 }
 
 #[derive(Debug, Args)]
@@ -262,6 +298,8 @@ mod tests {
             &["x", "link", "--web", "--device"],
             &["x", "link", "--device", "--paste"],
             &["x", "link", "alice@host"],
+            &["x", "use"],
+            &["x", "use", "bob", "--for", "https://h/group"],
             &["x", "unlink", "--all", "--account", "alice"],
             &["x", "-q", "-v", "status"],
         ] {

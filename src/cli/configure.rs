@@ -38,21 +38,16 @@ fn entry(wanted: &Configure, terminal: Terminal) -> Entry {
     Entry::new(instance(wanted, terminal), scope, terminal)
 }
 
-/// The GitLab that is meant: if none is named, the only one that is linked, or gitlab.com.
+/// The GitLab that is meant, also where the daemon can't be asked.
 fn instance(wanted: &Configure, terminal: Terminal) -> Instance {
     if let Some(host) = &wanted.host {
         return host.instance.clone();
     }
-    let mut linked = match Accounts::ask(None, false, Start::IfAbsent) {
-        Ok(found) => found.accounts.iter().filter_map(|account| account.instance()).collect(),
+    match Accounts::ask(None, false, Start::IfAbsent) {
+        Ok(found) => found.usual_instance(),
         Err(why) => {
             terminal.detail(&format!("which GitLab is linked is not known: {why}"));
-            Vec::new()
+            Instance::parse("gitlab.com").expect("a host name")
         }
-    };
-    linked.dedup();
-    match linked.as_slice() {
-        [only] => only.clone(),
-        _ => Instance::parse("gitlab.com").expect("a host name"),
     }
 }

@@ -13,6 +13,7 @@ use super::helper_list::Edit;
 use super::terminal::Terminal;
 use crate::client::GIT_VARIABLES_KEPT;
 use crate::endpoint::ROOT;
+use crate::place;
 
 /// Whose config is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,6 +130,31 @@ impl Git {
             Edit::Remove(value) => self.write(&[scope, "--fixed-value", "--unset", "--", key, value]),
             Edit::RemoveAll => self.write(&[scope, "--unset-all", "--", key]),
         }
+    }
+
+    /// Gives a key one value, whatever it had.
+    pub(super) fn set(&self, scope: Scope, key: &str, value: &str) -> Result<(), GitError> {
+        self.write(&[&scope.flag(), "--replace-all", "--", key, value])
+    }
+
+    /// The value that counts for a URL, of all that is set for it or for more than it. A boolean
+    /// is `true` or `false`, however it is written.
+    pub(super) fn value_for(&self, key: &str, url: &str, kind: Option<&str>) -> Result<Option<String>, GitError> {
+        let question = ["-z", "--get-urlmatch", "--", key, url];
+        let found = self.read(&kind.into_iter().chain(question).collect::<Vec<_>>())?;
+        Ok(fields(&found, key)?.into_iter().next())
+    }
+
+    /// Every `credential.URL.gitlabAccount`, as its URL and value; of all files, or of one.
+    pub(super) fn accounts(&self, scope: Option<Scope>) -> Result<Vec<(String, String)>, GitError> {
+        let (flag, pattern) = (scope.map(Scope::flag), place::key_pattern());
+        let question = ["-z", "--get-regexp", "--", &pattern];
+        let found = self.read(&flag.as_deref().into_iter().chain(question).collect::<Vec<_>>())?;
+        let entry = |entry: String| {
+            let (key, value) = entry.split_once('\n').unwrap_or((&entry, ""));
+            Some((place::url_in_key(key)?.to_owned(), value.to_owned()))
+        };
+        Ok(fields(&found, "gitlabAccount")?.into_iter().filter_map(entry).collect())
     }
 
     /// Removes a section with all that is in it.

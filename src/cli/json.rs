@@ -20,6 +20,8 @@ fn account(account: &Account) -> Value {
     let Account {
         host,
         username,
+        label,
+        read_only,
         user_id,
         name,
         scopes,
@@ -42,6 +44,8 @@ fn account(account: &Account) -> Value {
     json!({
         "host": host,
         "username": username,
+        "label": label,
+        "read_only": read_only,
         "user_id": user_id,
         "name": name,
         "scopes": scopes,
@@ -77,7 +81,8 @@ mod tests {
             "version": 1,
             "daemon": { "pid": 42, "version": "0.1.0", "socket": "/run/socket" },
             "accounts": [{
-                "host": "https://gitlab.example", "username": "alice", "user_id": 7, "name": "Alice Example",
+                "host": "https://gitlab.example", "username": "alice", "label": "alice", "read_only": false,
+                "user_id": 7, "name": "Alice Example",
                 "scopes": ["read_api", "write_repository"], "kind": "oauth", "client_id": "1a2b3c",
                 "store": "keyring", "state": "ok", "detail": "said \"no\"\u{1b}[2J",
                 "expires_at": "2023-11-15T00:13:20Z", "linked_at": "2023-11-13T22:13:20Z", "last_used_at": null,

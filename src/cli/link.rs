@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::accounts::label;
 use super::arguments::Link;
 use super::browser;
 use super::call::{Reply, needed, text};
@@ -9,15 +10,13 @@ use super::consent::{self, Consent, Wishes};
 use super::entry::Entry;
 use super::error::Error;
 use super::git_config::Scope;
+use super::linked;
 use super::registration::{self, Registration};
 use super::terminal::Terminal;
 use crate::client::Start;
 use crate::credential::Attributes;
 use crate::instance::Instance;
 use crate::protocol::{self, Code, Failure, action, key};
-
-/// Enough for clone and fetch, and for `status` to know who you are.
-const READ_ONLY: &str = "read_api read_repository";
 
 /// Names the store where no flag does.
 const STORE_VARIABLE: &str = "GIT_CREDENTIAL_GITLAB_STORE";
@@ -39,7 +38,9 @@ enum Outcome {
 
 struct Linked {
     host: String,
-    username: String,
+    /// The account's name.
+    label: String,
+    scopes: String,
     /// A spare login was wanted and is not there: why.
     no_spare: Option<String>,
 }
@@ -69,11 +70,12 @@ pub(super) fn run(wanted: &Link, terminal: Terminal) -> Result<u8, Error> {
             linked
         }
     };
-    terminal.print(&format!("linked {} as {}", linked.host, linked.username))?;
+    terminal.print(&format!("linked {} as {}", linked.host, linked.label))?;
     let instance = Instance::parse(&linked.host).map_err(|_| Error::Incomplete("host"))?;
+    linked::explain(&instance, &linked.label, &linked.scopes, terminal);
     let mut code = 0;
     if let Some(why) = &linked.no_spare {
-        let again = format!("git credential-gitlab link {} --account {} --spare", instance.short(), linked.username);
+        let again = format!("git credential-gitlab link {} --account {} --spare", instance.short(), linked.label);
         terminal.say(&format!("there is no spare login: {why}; to try again: {again}"));
         code = Code::Relink.exit_code();
     }
@@ -147,9 +149,9 @@ fn outcome(block: &Attributes) -> Result<Outcome, Error> {
             false => Err(failure.into()),
         };
     }
-    let (host, username) = (needed(block, "host")?, needed(block, "username")?);
+    let (host, label, scopes) = (needed(block, "host")?, label(block)?, text(block, "scope"));
     let no_spare = (text(block, "spare") == "failed").then(|| text(block, "spare_detail"));
-    Ok(Outcome::Linked(Linked { host, username, no_spare }))
+    Ok(Outcome::Linked(Linked { host, label, scopes, no_spare }))
 }
 
 fn request(wanted: &Link, application: &Application, on_another_device: bool) -> Attributes {
@@ -174,7 +176,6 @@ fn request(wanted: &Link, application: &Application, on_another_device: bool) ->
     } = wanted;
     let mut request = protocol::request(action::LINK).with("timeout", timeout.to_string());
     let store_of_environment = std::env::var(STORE_VARIABLE).ok().filter(|word| !word.is_empty());
-    let scopes = if *read_only { Some(READ_ONLY) } else { scopes.as_deref() };
     let flow = match (on_another_device, *paste, *web) {
         (true, _, _) => Some("device"),
         (_, true, _) => Some("paste"),
@@ -187,11 +188,12 @@ fn request(wanted: &Link, application: &Application, on_another_device: bool) ->
         ("has_browser", browser::is_here().then_some("1")),
         ("client_id", application.id.as_deref()),
         ("client_secret", application.secret.as_deref()),
-        ("scopes", scopes),
+        ("scopes", scopes.as_deref()),
         ("account", account.as_deref()),
         ("store", store.map(|store| store.word()).or(store_of_environment.as_deref())),
         ("allow_http", allow_http.then_some("1")),
         ("spare", spare.then_some("1")),
+        ("read_only", read_only.then_some("1")),
     ];
     for (key, value) in given {
         if let Some(value) = value {
@@ -260,8 +262,8 @@ mod tests {
             "9",
             "--yes",
         ];
-        let expected = "action=link\ntimeout=9\nhost=GitLab.example/\nflow=web\nclient_id=1a\nscopes=read_api read_repository\n\
-                        account=alice\nstore=file\nallow_http=1\nspare=1\nmin_life=60\n";
+        let expected = "action=link\ntimeout=9\nhost=GitLab.example/\nflow=web\nclient_id=1a\naccount=alice\nstore=file\n\
+                        allow_http=1\nspare=1\nread_only=1\nmin_life=60\n";
         assert_eq!(request_of(&words), expected);
     }
 }

@@ -5,10 +5,11 @@
 //! stderr, both through `terminal`, which is why nothing else needs to distrust a text.
 //!
 //! ```text
-//! link, unlink, status, configure, daemon     the verbs
-//!   registration, consent -> paste, qr, browser   what only link needs
+//! link, unlink, status, use_account, configure, daemon   the verbs
+//!   registration, linked, consent -> paste, qr, browser   what only link needs
 //!   report, json -> time                      how status looks
 //!   entry -> chain, helper_list, helper_path, git_config   what configure does to git's config
+//!   choices -> git_config                     what use does to it
 //! accounts -> call                            what the daemon says
 //! arguments, error, terminal                  what everybody needs
 //! ```
@@ -28,6 +29,7 @@ mod arguments;
 mod browser;
 mod call;
 mod chain;
+mod choices;
 mod configure;
 mod consent;
 mod daemon;
@@ -38,6 +40,7 @@ mod helper_list;
 mod helper_path;
 mod json;
 mod link;
+mod linked;
 mod paste;
 mod qr;
 mod registration;
@@ -46,6 +49,7 @@ mod status;
 mod terminal;
 mod time;
 mod unlink;
+mod use_account;
 
 /// Runs the verb of a command line, whose first word is the program's own name. The result is
 /// the exit code.
@@ -70,6 +74,7 @@ fn verb(verb: Verb, terminal: Terminal) -> Result<u8, Error> {
         Verb::Link(wanted) => link::run(&wanted, terminal),
         Verb::Unlink(wanted) => unlink::run(&wanted, terminal),
         Verb::Status(wanted) => status::run(&wanted, terminal),
+        Verb::Use(wanted) => use_account::run(&wanted, terminal),
         Verb::Configure(wanted) => configure::configure(&wanted, terminal),
         Verb::Unconfigure(wanted) => configure::unconfigure(&wanted, terminal),
         Verb::Daemon { verb } => daemon::run(&verb, terminal),

@@ -3,6 +3,7 @@
 use super::accounts::Account;
 use super::time::Now;
 use crate::protocol::State;
+use crate::rights::Rights;
 
 /// The paragraphs of all accounts.
 pub(super) fn render(accounts: &[Account], now: &Now) -> String {
@@ -20,16 +21,18 @@ fn paragraph(account: &Account, all: &[Account], now: &Now) -> String {
         lines.push(format!("  for {}", account.paths.join(", ")));
     }
     let place = if account.store_place.is_empty() { &account.store } else { &account.store_place };
-    lines.push(format!("  may {}; its tokens are in {place}", account.scopes.join(", ")));
+    let may = Rights::of(account.scopes.iter().map(String::as_str)).phrase();
+    lines.push(format!("  may {may} ({})", account.scopes.join(", ")));
+    lines.push(format!("  its tokens are in {place}"));
     lines.push(format!("  {}", history(account, now)));
     lines.into_iter().map(|line| line + "\n").collect()
 }
 
 fn title(account: &Account, all: &[Account]) -> String {
-    let Account { host, username, name, .. } = account;
+    let Account { host, username, label, name, .. } = account;
     let name = if name.is_empty() || name == username { String::new() } else { format!(" ({name})") };
     let default = if account.default && has_siblings(account, all) { ", the default" } else { "" };
-    format!("{host} as {username}{name}{default}")
+    format!("{host} as {label}{name}{default}")
 }
 
 fn condition(account: &Account, now: &Now) -> String {
@@ -69,7 +72,7 @@ fn spare(account: &Account) -> Option<String> {
             "  one of its two logins has ended: {}; for a new spare: git credential-gitlab link {} --account {} --spare",
             account.spare_detail,
             account.short_host(),
-            account.username
+            account.label
         ),
     })
 }
@@ -78,7 +81,7 @@ fn spare(account: &Account) -> Option<String> {
 fn remedy(account: &Account, all: &[Account]) -> Option<String> {
     let host = account.short_host();
     let named = match has_siblings(account, all) {
-        true => format!("{host} --account {}", account.username),
+        true => format!("{host} --account {}", account.label),
         false => host.clone(),
     };
     match account.state {
@@ -122,7 +125,8 @@ mod tests {
 https://gitlab.example as alice (Alice Example)
   works; the access token lives until 2023-11-15 00:13 (in 2 h 0 min) and is then renewed by itself
   for group/sub
-  may read_api, write_repository; its tokens are in the keyring (Secret Service)
+  may clone, fetch and push, and list projects (read_api, write_repository)
+  its tokens are in the keyring (Secret Service)
   linked 2023-11-13 22:13 (1 day 0 h ago), renewed 12 times, not used since the daemon started
 ";
         assert_eq!(render(&[example()], &Now::at(NOW)), expected);
@@ -137,7 +141,7 @@ https://gitlab.example as alice (Alice Example)
         assert!(text.contains("  does not work any more: access was revoked\n"), "{text}");
         assert!(text.contains("  to mend it: git credential-gitlab link gitlab.example\n"), "{text}");
         let mut bob = example();
-        bob.username = "bob".into();
+        (bob.username, bob.label) = ("bob".into(), "bob".into());
         let text = render(&[alice, bob], &Now::at(NOW));
         assert!(text.contains("link gitlab.example --account alice\n"), "{text}");
     }

@@ -1,8 +1,10 @@
-//! `unlink`: revoke at the server, forget here, and take our line out of git's config once the
-//! last account of a host is gone.
+//! `unlink`: revoke at the server, forget here, take what `use` wrote about the account out of
+//! git's config, and our line once the last account of a host is gone.
 
+use super::accounts;
 use super::arguments::Unlink;
 use super::call::{AFTER_ASKING_SERVERS, Reply, needed};
+use super::choices::{Choices, tell_daemon};
 use super::entry::Entry;
 use super::error::Error;
 use super::git_config::Scope;
@@ -64,7 +66,7 @@ fn request(wanted: &Unlink) -> Attributes {
 
 /// One account is gone.
 fn tell(block: &Attributes, outcome: &mut Outcome, terminal: Terminal) -> Result<(), Error> {
-    let (host, username) = (needed(block, "host")?, needed(block, "username")?);
+    let (host, username) = (needed(block, "host")?, accounts::label(block)?);
     outcome.unlinked += 1;
     terminal.print(&format!("unlinked {host} ({username})"))?;
     if !block.flag("revoked") {
@@ -75,13 +77,25 @@ fn tell(block: &Attributes, outcome: &mut Outcome, terminal: Terminal) -> Result
         ));
     }
     let was_last = block.get("remaining") == Some(b"0");
-    if let Some(instance) = Instance::parse(&host).ok().filter(|_| was_last)
-        && let Err(why) = Entry::new(instance.clone(), Scope::Global, terminal).remove()
-    {
+    let Ok(instance) = Instance::parse(&host) else { return Ok(()) };
+    if let Err(why) = forget(&instance, &username, terminal) {
+        outcome.still_configured += 1;
+        terminal.say(&format!("error: {why}\nlines with gitlabAccount = {username} may be left in git's config"));
+    }
+    if was_last && let Err(why) = Entry::new(instance.clone(), Scope::Global, terminal).remove() {
         outcome.still_configured += 1;
         let short = instance.short();
         terminal
             .say(&format!("error: {why}\ngit still asks for {instance}: git credential-gitlab unconfigure {short}"));
+    }
+    Ok(())
+}
+
+/// Nobody can answer as this account any more.
+fn forget(instance: &Instance, label: &str, terminal: Terminal) -> Result<(), Error> {
+    if Choices::on(instance, terminal).forget(label)? {
+        terminal.note(&format!("what {label} answered for at {instance} is up to the other accounts again"));
+        tell_daemon(terminal)?;
     }
     Ok(())
 }

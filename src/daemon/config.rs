@@ -16,6 +16,7 @@ use crate::client::belongs_to_daemon;
 use crate::credential::printable;
 use crate::endpoint::ROOT;
 use crate::instance::Instance;
+use crate::place;
 
 /// git answers in milliseconds; a home directory on a dead network drive does not.
 const GIT_WITHIN: Duration = Duration::from_secs(5);
@@ -97,10 +98,20 @@ fn home_path(path: String) -> PathBuf {
     }
 }
 
+/// Every `credential.<url>.gitlabAccount`, as its URL and value, in the order of the files.
+pub async fn accounts() -> Result<Vec<(String, String)>, ConfigError> {
+    let found = ask(&["--get-regexp", "--", &place::key_pattern()]).await?;
+    Ok(found.into_iter().filter_map(|(key, name)| Some((place::url_in_key(&key)?.to_owned(), name))).collect())
+}
+
 /// All variables of a section that apply to the instance, as git matches URLs.
 async fn section(name: &str, instance: &Instance) -> Result<Vec<(String, String)>, ConfigError> {
+    ask(&["--get-urlmatch", name, &instance.to_string()]).await
+}
+
+async fn ask(question: &[&str]) -> Result<Vec<(String, String)>, ConfigError> {
     let mut git = Command::new("git");
-    git.args(["config", "-z", "--get-urlmatch", name, &instance.to_string()]);
+    git.args(["config", "-z"]).args(question);
     git.current_dir(ROOT);
     for (name, _) in std::env::vars_os().filter(|(name, _)| !belongs_to_daemon(&name.to_string_lossy())) {
         git.env_remove(name);
@@ -120,14 +131,15 @@ async fn section(name: &str, instance: &Instance) -> Result<Vec<(String, String)
     }
 }
 
-/// `git config -z`: key, newline, value, NUL. A key without a value has no newline.
+/// `git config -z`: key, newline, value, NUL. A key without a value has no newline. Of a key, git
+/// prints all in lower case but the URL.
 fn pairs(output: &[u8]) -> Vec<(String, String)> {
     let entries = output.split(|&b| b == 0).filter(|entry| !entry.is_empty());
     entries
         .map(|entry| {
             let entry = String::from_utf8_lossy(entry);
             let (key, value) = entry.split_once('\n').unwrap_or((&entry, ""));
-            (key.to_ascii_lowercase(), value.to_owned())
+            (key.to_owned(), value.to_owned())
         })
         .collect()
 }

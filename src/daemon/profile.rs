@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::clock::Timestamp;
 use super::files;
 use super::gitlab::{Endpoints, Network};
+use super::schedule::MIN_LIFE;
 use super::store::StoreKind;
 use crate::credential::printable;
 use crate::instance::Instance;
+use crate::label;
 
 /// The format this version writes. A higher one is left alone.
 const VERSION: u32 = 1;
@@ -27,6 +29,9 @@ pub struct Profile {
     pub user_id: u64,
     /// The person's name.
     pub name: String,
+    /// Linked with `--read-only`: an account of its own, beside the one that may do more.
+    #[serde(default)]
+    pub read_only: bool,
     /// `oauth`, or `token` for a personal access token.
     pub kind: String,
     /// The application.
@@ -39,7 +44,7 @@ pub struct Profile {
     pub linked_at: Timestamp,
     /// How often the person linked: tells a link of another daemon from ours of the same second.
     pub links: u32,
-    /// When the person linked, the first time: the oldest account of a host is its default.
+    /// When the person linked, the first time: where nobody chose, the oldest account answers.
     pub first_linked_at: Timestamp,
     /// Seconds a token must live when git gets it.
     pub min_life: i64,
@@ -61,18 +66,27 @@ pub struct Linked {
     pub instance: Instance,
     /// Whose account it is.
     pub user: super::gitlab::User,
+    /// It is the one that can only read.
+    pub read_only: bool,
     /// The application.
     pub client_id: String,
     /// What the tokens may do.
     pub scopes: Vec<String>,
     /// Where they are to be kept.
     pub store: StoreKind,
-    /// Seconds a token must live when git gets it.
-    pub min_life: i64,
+    /// Seconds a token must live when git gets it, if the person said so this time.
+    pub min_life: Option<i64>,
     /// Endpoints that git config moved.
     pub endpoints: Endpoints,
     /// How the server is reached.
     pub network: Network,
+}
+
+impl Linked {
+    /// The id of the account.
+    pub fn id(&self) -> String {
+        id(&self.instance, self.user.id, self.read_only)
+    }
 }
 
 /// Why a profile could not be read. The file is left as it is.
@@ -103,23 +117,25 @@ impl ProfileError {
 }
 
 impl Profile {
-    /// The profile of an account linked now.
-    pub fn new(linked: Linked, now: Timestamp) -> Self {
-        let Linked { instance, user, client_id, scopes, store, min_life, endpoints, network } = linked;
+    /// The profile of an account linked now; one that was linked before keeps its place in the
+    /// list, and what the person did not change.
+    pub fn new(linked: Linked, before: Option<&Self>, now: Timestamp) -> Self {
+        let Linked { instance, user, read_only, client_id, scopes, store, min_life, endpoints, network } = linked;
         Self {
             version: VERSION,
             instance,
             username: user.username,
             user_id: user.id,
             name: user.name,
+            read_only,
             kind: "oauth".into(),
             client_id,
             scopes,
             store,
             linked_at: now,
-            links: 1,
-            first_linked_at: now,
-            min_life,
+            links: before.map_or(1, |before| before.links.saturating_add(1)),
+            first_linked_at: before.map_or(now, |before| before.first_linked_at),
+            min_life: min_life.or(before.map(|before| before.min_life)).unwrap_or(MIN_LIFE),
             spare: false,
             endpoints,
             network,
@@ -128,12 +144,6 @@ impl Profile {
 
     /// Stands before the user's number in an account's id; no slug has it.
     pub const ID_SEPARATOR: char = '~';
-
-    /// This link follows that one of the same account, and takes its place in the list.
-    pub fn follow(&mut self, before: &Self) {
-        self.first_linked_at = before.first_linked_at;
-        self.links = before.links.saturating_add(1);
-    }
 
     /// The same, with a second login.
     pub fn with_spare(self) -> Self {
@@ -146,20 +156,34 @@ impl Profile {
         link(self) == link(other)
     }
 
-    /// The account's name among state files and in the store: instance and user number, so that
-    /// an account that is linked again takes its own place.
+    /// The account's name among state files and in the store.
     pub fn id(&self) -> String {
-        format!("{}{}{}", self.instance.slug(), Self::ID_SEPARATOR, self.user_id)
+        id(&self.instance, self.user_id, self.read_only)
+    }
+
+    /// What people and git config call it.
+    pub fn label(&self) -> String {
+        label::of(&self.username, self.read_only)
+    }
+
+    /// Whether that is its name; GitLab's don't differ in case alone.
+    pub fn is_called(&self, label: &str) -> bool {
+        self.label().eq_ignore_ascii_case(label)
+    }
+
+    /// Where it stands in lists: the oldest link first, and always in the same order.
+    pub fn rank(&self) -> impl Ord + use<> {
+        (self.first_linked_at, self.user_id, self.read_only)
     }
 
     /// "alice at https://gitlab.example.com", for people.
     pub fn who(&self) -> String {
-        format!("{} at {}", self.username, self.instance)
+        format!("{} at {}", self.label(), self.instance)
     }
 
     /// The command that links this account again, and no other of this person's.
     pub fn link_command(&self) -> String {
-        format!("git credential-gitlab link {} --account {}", self.instance.short(), self.username)
+        format!("git credential-gitlab link {} --account {}", self.instance.short(), self.label())
     }
 
     fn path(&self, directory: &Path) -> PathBuf {
@@ -214,6 +238,14 @@ impl Profile {
         }
         serde_json::from_slice(&bytes).map(Some).map_err(broken)
     }
+}
+
+/// Instance and user number, so that an account that is linked again takes its own place. Another
+/// one that can only read has a name of its own.
+fn id(instance: &Instance, user_id: u64, read_only: bool) -> String {
+    let separator = Profile::ID_SEPARATOR;
+    let kind = if read_only { format!("{separator}read-only") } else { String::new() };
+    format!("{}{separator}{user_id}{kind}", instance.slug())
 }
 
 fn unreadable(path: &Path, why: &str) -> ProfileError {

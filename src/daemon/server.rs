@@ -103,6 +103,7 @@ impl Server {
                 self.judged(&request).await;
                 send(stream, &Attributes::new()).await
             }
+            action::USE => send(stream, &self.choose_again().await).await,
             action::STATUS => self.status(stream, &request).await,
             action::LINK => self.link(stream, &request).await,
             action::UNLINK => self.unlink(stream, &request).await,
@@ -126,11 +127,14 @@ impl Server {
         let min_life = request.text(key::MIN_LIFE).and_then(|seconds| seconds.parse().ok());
         let deadline = Instant::now() + GET_WITHIN;
         loop {
-            let Some(account) = self.accounts.find(&question) else {
-                return match self.accounts.problem_for(&question) {
-                    Some(problem) => Failure::new(Code::Store, problem).to_block().with("quit", "1"),
-                    None => Attributes::new(),
-                };
+            let account = match self.accounts.find(&question).await {
+                Ok(Some(account)) => account,
+                nobody => {
+                    // It may be the one that is asked for.
+                    let problem = self.accounts.problem_for(&question).map(|why| Failure::new(Code::Store, why));
+                    let failure = problem.or(nobody.err()).map(|failure| failure.to_block().with("quit", "1"));
+                    return failure.unwrap_or_default();
+                }
             };
             match tokio::time::timeout_at(deadline, account.get(min_life)).await {
                 Ok(Ok(hand_out)) => return credential(hand_out, request),
@@ -171,12 +175,16 @@ impl Server {
             Ok(instance) => instance,
             Err(failure) => return send(stream, &failure.to_block()).await,
         };
-        let mut seen = Vec::new();
         for account in self.accounts.list(instance.as_ref(), None) {
             let Some(status) = account.status(request.flag("check")).await else { continue };
-            let is_default = !seen.contains(&account.profile.instance);
-            seen.push(account.profile.instance.clone());
-            send(stream, &status_block(&account, &status, is_default)).await?;
+            let mut block = status_block(&account, &status);
+            for place in self.accounts.places_of(&account.profile).await {
+                block.push("path[]", place.to_string());
+            }
+            let default = self.accounts.default_of(&account.profile.instance).await;
+            let is_default = default.is_some_and(|default| default.profile.id() == account.profile.id());
+            block.push("default", if is_default { "1" } else { "0" });
+            send(stream, &block).await?;
         }
         let mut last = Attributes::new()
             .with(key::DONE, "1")
@@ -189,17 +197,30 @@ impl Server {
         send(stream, &last).await
     }
 
+    /// git config has changed.
+    async fn choose_again(&self) -> Attributes {
+        match self.accounts.choose_again().await {
+            Ok(()) => Attributes::new().with(key::DONE, "1"),
+            Err(why) => Failure::new(Code::Failed, why.to_string()).to_block(),
+        }
+    }
+
     async fn link(&self, stream: &Stream, request: &Attributes) -> io::Result<()> {
         let (says, mut said) = mpsc::channel(1);
         let linking = link::run(request, self.accounts.clone(), says);
         let gone = hang_up(stream);
         tokio::pin!(linking, gone);
+        // Whoever sends a request and its end hears at least what is wrong with it.
+        let mut waits_for_person = false;
         loop {
             tokio::select! {
                 biased; // what was said first is shown first
-                Some(block) = said.recv() => send(stream, &block).await?,
+                Some(block) = said.recv() => {
+                    waits_for_person = true;
+                    send(stream, &block).await?;
+                }
                 last = &mut linking => return send(stream, &last).await,
-                () = &mut gone => return Ok(()), // Ctrl-C
+                () = &mut gone, if waits_for_person => return Ok(()), // Ctrl-C
             }
         }
     }
@@ -220,6 +241,7 @@ impl Server {
             let block = Attributes::new()
                 .with("host", account.profile.instance.to_string())
                 .with("username", &account.profile.username)
+                .with("label", account.profile.label())
                 .with("revoked", if local { "0" } else { "1" })
                 .with("remaining", remaining.to_string());
             send(stream, &block).await?;
@@ -255,7 +277,7 @@ impl Server {
 
 /// The names of accounts, for people.
 fn names(accounts: &[Account]) -> String {
-    accounts.iter().map(|account| account.profile.username.as_str()).collect::<Vec<_>>().join(" and ")
+    accounts.iter().map(|account| account.profile.label()).collect::<Vec<_>>().join(" and ")
 }
 
 fn parse_host(request: &Attributes) -> Result<Option<Instance>, Failure> {
@@ -315,11 +337,13 @@ fn refused(account: &Account, refusal: Refusal) -> Failure {
     }
 }
 
-fn status_block(account: &Account, status: &Status, is_default: bool) -> Attributes {
+fn status_block(account: &Account, status: &Status) -> Attributes {
     let profile = &account.profile;
     let mut block = Attributes::new()
         .with("host", profile.instance.to_string())
         .with("username", &profile.username)
+        .with("label", profile.label())
+        .with("read_only", if profile.read_only { "1" } else { "0" })
         .with("user_id", profile.user_id.to_string())
         .with("name", &profile.name)
         .with("scope", profile.scopes.join(" "))
@@ -330,8 +354,7 @@ fn status_block(account: &Account, status: &Status, is_default: bool) -> Attribu
         .with("state", status.state.word())
         .with("detail", &status.detail)
         .with("linked_at", profile.linked_at.0.to_string())
-        .with("renewals", status.renewals.to_string())
-        .with("default", if is_default { "1" } else { "0" });
+        .with("renewals", status.renewals.to_string());
     let times = [("expires_at", status.expires_at), ("last_used_at", status.last_used_at)];
     match &status.spare {
         None => {}

@@ -22,13 +22,10 @@ impl Accounts {
     /// place, and its old logins are revoked.
     pub async fn link(&self, linked: Linked, record: Record) -> Result<Arc<Profile>, StoreError> {
         let _one_at_a_time = self.changing.lock().await;
-        let mut profile = Profile::new(linked, Timestamp::now());
-        let id = profile.id();
-        let vault = self.vault(profile.store);
+        let id = linked.id();
+        let vault = self.vault(linked.store);
         let old = self.known().accounts.iter().find(|account| account.profile.id() == id).cloned();
-        if let Some(old) = &old {
-            profile.follow(&old.profile);
-        }
+        let profile = Profile::new(linked, old.as_ref().map(|old| old.profile.as_ref()), Timestamp::now());
         let profile = Arc::new(profile);
         let held = match &old {
             Some(old) => old.retire().await,
@@ -148,7 +145,7 @@ impl Accounts {
     fn still_linked(&self, profile: &Profile, trouble: &Trouble) -> Failure {
         let account = match self.list(Some(&profile.instance), None).len() {
             0 | 1 => String::new(),
-            _ => format!(" --account {}", profile.username),
+            _ => format!(" --account {}", profile.label()),
         };
         let text = format!(
             "{} is still linked, because its tokens could not be revoked: {trouble}; try again, \
@@ -164,7 +161,7 @@ impl Accounts {
         let mut known = self.known_so_far();
         known.accounts.retain(|other| other.profile.id() != account.profile.id());
         known.accounts.push(account);
-        known.accounts.sort_by_key(|account| account.profile.first_linked_at);
+        known.accounts.sort_by_key(|account| account.profile.rank());
     }
 
     fn remove(&self, id: &str) {

@@ -1,6 +1,8 @@
-//! Which accounts there are, and which one a request of git is for.
+//! Which accounts there are.
 
 mod changes;
+mod choices;
+mod finding;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -13,8 +15,9 @@ use super::lid::Lid;
 use super::places::Places;
 use super::profile::{Profile, ProfileError};
 use super::store::{StoreKind, Vault};
-use crate::credential::Attributes;
 use crate::instance::Instance;
+use choices::Choices;
+pub use finding::Question;
 
 /// The accounts of this state directory. Another daemon may add and remove some (a container on
 /// the same home directory), so the directory is looked at again whenever it has changed.
@@ -25,6 +28,8 @@ pub struct Accounts {
     /// One per server, by its host and port: every account there shares it.
     lids: Mutex<HashMap<String, Arc<Lid>>>,
     known: Mutex<Known>,
+    /// What git config says about who answers where; none before somebody asks.
+    choices: tokio::sync::Mutex<Option<Arc<Choices>>>,
     /// Held while an account is linked or unlinked: one after the other.
     changing: tokio::sync::Mutex<()>,
     /// What has to be done to its end although nobody waits for it.
@@ -38,32 +43,6 @@ struct Known {
     directory_changed_at: Option<SystemTime>,
 }
 
-/// Git's question, as far as it decides about the account.
-#[derive(Debug, Clone, Copy)]
-pub struct Question<'a> {
-    scheme: &'a [u8],
-    host: &'a [u8],
-    path: Option<&'a [u8]>,
-    username: Option<&'a [u8]>,
-}
-
-impl<'a> Question<'a> {
-    /// The question in a request; `None` if it names no scheme or no host.
-    pub fn in_request(request: &'a Attributes) -> Option<Self> {
-        Some(Self {
-            scheme: request.get("protocol")?,
-            host: request.get("host")?,
-            path: request.get("path"),
-            username: request.get("username"),
-        })
-    }
-
-    /// Whether the request is for this instance.
-    pub fn is_for(&self, instance: &Instance) -> bool {
-        instance.covers(self.scheme, self.host, self.path)
-    }
-}
-
 impl Accounts {
     /// The accounts of a state directory; none is read yet.
     pub fn new(places: Places) -> Self {
@@ -72,6 +51,7 @@ impl Accounts {
             vaults: Mutex::default(),
             lids: Mutex::default(),
             known: Mutex::default(),
+            choices: tokio::sync::Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             errands: Mutex::default(),
         }
@@ -88,36 +68,11 @@ impl Accounts {
         lids.entry(instance.authority()).or_default().clone()
     }
 
-    /// The account that answers a question: of the instance with the longest base path, the one
-    /// whose name the URL has, else the one that was linked first. A name that is none of ours
-    /// (`git@`, an old name) is no reason to fail.
-    pub fn find(&self, question: &Question) -> Option<Account> {
-        let known = self.known();
-        let covering = known.accounts.iter().filter(|account| question.is_for(&account.profile.instance));
-        let longest = covering.clone().map(|account| account.profile.instance.base_path().len()).max()?;
-        let mut nearest = covering.filter(|account| account.profile.instance.base_path().len() == longest);
-        let named = |account: &&Account| {
-            question.username.is_some_and(|name| name.eq_ignore_ascii_case(account.profile.username.as_bytes()))
-        };
-        nearest.clone().find(named).or_else(|| nearest.next()).cloned()
-    }
-
-    /// A state file that can't be read and, by its name, could be about this host.
-    pub fn problem_for(&self, question: &Question) -> Option<String> {
-        let (scheme, host) = (str::from_utf8(question.scheme).ok()?, str::from_utf8(question.host).ok()?);
-        let slug = Instance::parse(&format!("{scheme}://{host}")).ok()?.slug();
-        let about = |problem: &&ProfileError| {
-            let below = problem.id().strip_prefix(&slug);
-            below.is_some_and(|below| below.starts_with([Instance::SLUG_SEPARATOR, Profile::ID_SEPARATOR]))
-        };
-        self.known().problems.iter().find(about).map(ToString::to_string)
-    }
-
     /// All accounts, or those of one instance and of one name, the one linked first in front.
-    pub fn list(&self, instance: Option<&Instance>, username: Option<&str>) -> Vec<Account> {
+    pub fn list(&self, instance: Option<&Instance>, label: Option<&str>) -> Vec<Account> {
         let wanted = |account: &&Account| {
             instance.is_none_or(|instance| account.profile.instance == *instance)
-                && username.is_none_or(|name| account.profile.username.eq_ignore_ascii_case(name))
+                && label.is_none_or(|label| account.profile.is_called(label))
         };
         self.known().accounts.iter().filter(wanted).cloned().collect()
     }
@@ -196,6 +151,6 @@ impl Accounts {
                 known.accounts.push(Account::run(Arc::new(profile), vault, self.places.clone(), lid));
             }
         }
-        known.accounts.sort_by_key(|account| account.profile.first_linked_at);
+        known.accounts.sort_by_key(|account| account.profile.rank());
     }
 }

@@ -12,6 +12,7 @@ use crate::daemon::gitlab::{GitLab, Grant, Trouble, User};
 use crate::daemon::profile::{Linked, Profile};
 use crate::daemon::store::Record;
 use crate::protocol::{Code, Failure};
+use crate::rights::Rights;
 
 /// What a login is for.
 #[derive(Debug, Clone)]
@@ -110,11 +111,11 @@ impl Linker {
         };
         match purpose {
             Purpose::Link => {
-                self.expect_user(&user)?;
                 let scopes = match scopes.is_empty() {
                     true => self.plan.scopes.split_whitespace().map(str::to_owned).collect(),
                     false => scopes,
                 };
+                self.expect(&user, &scopes)?;
                 let profile = self.accounts.link(self.plan.linked(user, scopes), record).await.map_err(not_saved)?;
                 tracing::info!(account = %profile.who(), store = profile.store.word(), "linked");
                 Ok(profile)
@@ -136,8 +137,14 @@ impl Linker {
         }
     }
 
-    fn expect_user(&self, user: &User) -> Result<(), Failure> {
+    /// Whether it is what was asked for.
+    fn expect(&self, user: &User, scopes: &[String]) -> Result<(), Failure> {
         match &self.plan.account {
+            // Its name would promise what its token does not keep.
+            _ if self.plan.read_only && Rights::of(scopes.iter().map(String::as_str)).push() => {
+                let text = format!("its token can push ({}), not only read", scopes.join(" "));
+                Err(self.failure(&Purpose::Link, Code::Refused, &text))
+            }
             Some(name) if !name.eq_ignore_ascii_case(&user.username) => {
                 let text = format!(
                     "you signed in as {}, and {name} was asked for; sign out of GitLab in the browser first",
@@ -195,6 +202,7 @@ impl Plan {
         Linked {
             instance: self.instance.clone(),
             user,
+            read_only: self.read_only,
             client_id: self.client_id.clone(),
             scopes,
             store: self.vault.kind(),

@@ -3,6 +3,7 @@
 //! The daemon does all of it, so that no other program ever sees a token. The person's program
 //! is told what to show, waits, and then is told who was linked.
 
+mod again;
 mod browser;
 mod callback;
 mod device;
@@ -64,6 +65,7 @@ fn linked(profile: &Profile) -> Attributes {
     Attributes::new()
         .with("host", profile.instance.to_string())
         .with("username", &profile.username)
+        .with("label", profile.label())
         .with("user_id", profile.user_id.to_string())
         .with("name", &profile.name)
         .with("scope", profile.scopes.join(" "))

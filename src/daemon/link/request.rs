@@ -1,20 +1,27 @@
 //! What a link is to do: the person's flags, then git config, then what was linked before.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::again;
 use crate::credential::Attributes;
 use crate::daemon::accounts::Accounts;
 use crate::daemon::config;
 use crate::daemon::gitlab::{Endpoints, GitLab, Network};
-use crate::daemon::schedule::MIN_LIFE;
+use crate::daemon::profile::Profile;
 use crate::daemon::secret::Secret;
 use crate::daemon::store::{StoreKind, Vault};
 use crate::instance::Instance;
+use crate::label;
 use crate::protocol::{Code, Failure, key};
+use crate::rights::Rights;
 
 /// Read everything, push and pull: what a person does every day, and nothing that changes their
 /// account.
 const SCOPES: &str = "read_api write_repository";
+
+/// Enough for clone and fetch, and for us to know who you are.
+const READ_ONLY: &str = "read_api read_repository";
 
 /// Long enough to sign in with a second factor.
 const TIMEOUT: u64 = 300;
@@ -74,10 +81,13 @@ pub(super) struct Plan {
     pub(super) network: Network,
     /// The user name that must sign in.
     pub(super) account: Option<String>,
+    /// The account is to be the person's one that can only read.
+    pub(super) read_only: bool,
     pub(super) vault: Vault,
     /// Where tokens are kept and, if that is second best, why.
     pub(super) store_place: String,
-    pub(super) min_life: i64,
+    /// Seconds a token must live when git gets it; none where the person leaves it as it is.
+    pub(super) min_life: Option<i64>,
     /// A second login is wanted too.
     pub(super) spare: bool,
     pub(super) timeout: Duration,
@@ -103,19 +113,26 @@ impl Plan {
             return Err(usage(format!("{url} in git config has no TLS; use https, or add --allow-http")));
         }
         let text = |name: &str| asked.text(name).filter(|value| !value.is_empty()).map(str::to_owned);
-        let before = accounts.list(Some(&instance), asked.text("account")).into_iter().next();
-        let before = before.map(|account| account.profile);
+        let Before { profile: before, read_only, username } = Before::of(asked, &instance, accounts);
         let scopes_before = before.as_ref().map(|profile| profile.scopes.join(" "));
-        let scopes = text("scopes").or(config.scopes).or(scopes_before).unwrap_or_else(|| SCOPES.into());
-        let known_id = before.as_ref().map(|profile| profile.client_id.clone());
+        let scopes = match read_only {
+            // What git config asks for is for the other one.
+            true => text("scopes").or(scopes_before).unwrap_or_else(|| READ_ONLY.into()),
+            false => text("scopes").or(config.scopes).or(scopes_before).unwrap_or_else(|| SCOPES.into()),
+        };
+        if read_only && Rights::of(scopes.split_whitespace()).push() {
+            return Err(usage(format!("a link that can only read has no use for the scopes {scopes:?}")));
+        }
+        // Whoever else is linked there: one application serves all.
+        let other = || accounts.first_of(&instance).map(|account| account.profile);
+        let known_id = before.clone().or_else(other).map(|profile| profile.client_id.clone());
         let Some(client_id) = text("client_id").or(config.client_id).or(known_id) else {
             return Err(Refused(unregistered(&instance, &scopes, config.redirect_uri.as_deref())));
         };
-        let min_life = match asked.text(key::MIN_LIFE).or(config.min_life.as_deref()) {
-            Some(seconds) => seconds.parse().ok().filter(|seconds| *seconds >= 0),
-            None => Some(before.as_ref().map_or(MIN_LIFE, |profile| profile.min_life)),
-        };
-        let min_life = min_life.ok_or_else(|| usage("the minimum life is a number of seconds".into()))?;
+        let min_life = asked.text(key::MIN_LIFE).or(config.min_life.as_deref());
+        let seconds = |text: &str| text.parse().ok().filter(|seconds| *seconds >= 0);
+        let unreadable = || usage("the minimum life is a number of seconds".into());
+        let min_life = min_life.map(|text| seconds(text).ok_or_else(unreadable)).transpose()?;
         let timeout = asked.text("timeout").map_or(Ok(TIMEOUT), str::parse);
         let timeout = timeout.map_err(|_| usage("the timeout is a number of seconds".into()))?;
         let store_before = before.as_ref().map(|profile| profile.store.word().to_owned());
@@ -132,14 +149,15 @@ impl Plan {
             redirect_uri: config.redirect_uri,
             endpoints: config.endpoints,
             network: config.network,
-            account: text("account"),
+            account: username,
+            read_only,
             vault,
             store_place,
             min_life,
             // Linking again keeps what was chosen before.
             spare: asked.flag("spare") || before.is_some_and(|profile| profile.spare),
             timeout: Duration::from_secs(timeout.clamp(1, LONGEST_TIMEOUT)),
-            again: again(asked),
+            again: again::command(asked),
         })
     }
 
@@ -149,32 +167,35 @@ impl Plan {
     }
 }
 
-/// The command that asks for the same once more. How long it waits is left out: it was too short, perhaps.
-fn again(asked: &Attributes) -> String {
-    let mut words = vec!["git credential-gitlab link".to_owned()];
-    words.extend(asked.text("host").map(quoted));
-    for (name, flag) in [
-        ("client_id", "--client-id"),
-        ("scopes", "--scopes"),
-        ("account", "--account"),
-        ("store", "--store"),
-        (key::MIN_LIFE, "--min-life"),
-    ] {
-        words.extend(asked.text(name).map(|value| format!("{flag} {}", quoted(value))));
-    }
-    // Not how, as the way may have been the mistake; and a secret belongs into no command.
-    for (name, flag) in [("spare", "--spare"), ("allow_http", "--allow-http")] {
-        words.extend(asked.flag(name).then(|| flag.to_owned()));
-    }
-    words.join(" ")
+/// The account that is linked again, as far as that can be told before somebody signs in.
+struct Before {
+    profile: Option<Arc<Profile>>,
+    /// It is the person's one that can only read.
+    read_only: bool,
+    /// The user name that must sign in.
+    username: Option<String>,
 }
 
-/// One word for a shell, whatever is in it.
-fn quoted(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@".contains(c);
-    match !text.is_empty() && text.chars().all(is_plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
+impl Before {
+    fn of(asked: &Attributes, instance: &Instance, accounts: &Accounts) -> Self {
+        let name = asked.text("account").filter(|name| !name.is_empty());
+        let named = name.map(label::parts);
+        let read_only = match named {
+            _ if asked.flag("read_only") => true,
+            Some((_, read_only)) => read_only,
+            // Linking again keeps what was chosen before.
+            None => {
+                let usual = accounts.first_of(instance);
+                asked.text("scopes").is_none() && usual.is_some_and(|account| account.profile.read_only)
+            }
+        };
+        let username = named.map(|(username, _)| username.to_owned());
+        let is_it = |profile: &Arc<Profile>| {
+            let same_name = username.as_ref().is_none_or(|name| name.eq_ignore_ascii_case(&profile.username));
+            same_name && profile.read_only == read_only
+        };
+        let mut profiles = accounts.list(Some(instance), None).into_iter().map(|account| account.profile);
+        Self { profile: profiles.find(is_it), read_only, username }
     }
 }
 
@@ -217,17 +238,4 @@ fn unregistered(instance: &Instance, scopes: &str, redirect_uri: Option<&str>) -
         .with(key::ERROR, Code::Usage.word())
         .with(key::MESSAGE, text)
         .with(key::DONE, "1")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_to_try_again_asks_for_the_same() {
-        let asked = Attributes::new().with("timeout", "9").with("client_id", "1a").with("scopes", "read_api it's");
-        let asked = asked.with("host", "gitlab.example").with("spare", "1").with(key::MIN_LIFE, "60");
-        let expected = r"git credential-gitlab link gitlab.example --client-id 1a --scopes 'read_api it'\''s' --min-life 60 --spare";
-        assert_eq!(again(&asked), expected);
-    }
 }

@@ -1,0 +1,167 @@
+//! Which account a request of git is for.
+//!
+//! Whoever is named answers, or nobody does: never another account, which may be able to do more.
+//! The one exception is the user name of an address: it may be anybody's (`git@`, an old name).
+
+use std::sync::Arc;
+
+use super::Accounts;
+use super::choices::Choices;
+use crate::credential::Attributes;
+use crate::daemon::account::Account;
+use crate::daemon::config::ConfigError;
+use crate::daemon::profile::{Profile, ProfileError};
+use crate::instance::Instance;
+use crate::label;
+use crate::place::Place;
+use crate::protocol::{Code, Failure, key};
+
+/// Git's question, as far as it decides about the account.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    scheme: &'a [u8],
+    host: &'a [u8],
+    path: Option<&'a [u8]>,
+    username: Option<&'a [u8]>,
+    /// Named by the environment of the command.
+    account: Option<&'a [u8]>,
+}
+
+impl<'a> Question<'a> {
+    /// The question in a request; `None` if it names no scheme or no host.
+    pub fn in_request(request: &'a Attributes) -> Option<Self> {
+        Some(Self {
+            scheme: request.get("protocol")?,
+            host: request.get("host")?,
+            path: request.get("path"),
+            username: request.get("username"),
+            account: request.get(key::ACCOUNT),
+        })
+    }
+
+    /// Whether the request is for this instance.
+    pub fn is_for(&self, instance: &Instance) -> bool {
+        instance.covers(self.scheme, self.host, self.path)
+    }
+}
+
+impl Accounts {
+    /// The account that answers a question: of the instance with the longest base path, the one
+    /// that the environment names, else the one that the address names, else the one that git
+    /// config names for the nearest place, else the first one.
+    pub async fn find(&self, question: &Question<'_>) -> Result<Option<Account>, Failure> {
+        let nearest = self.nearest(question);
+        let Some(first) = first(&nearest) else { return Ok(None) };
+        let instance = &first.profile.instance;
+        let called = |label: &str| nearest.iter().find(|account| account.profile.is_called(label)).cloned();
+        let missing = |label: &str, why: &str| not_linked(instance, label, why, &nearest);
+        if let Some(name) = question.account {
+            let label = String::from_utf8_lossy(name);
+            return called(&label).map(Some).ok_or_else(|| missing(&label, "the environment asks for"));
+        }
+        if let Some(name) = question.username.and_then(|name| str::from_utf8(name).ok()) {
+            let same_person = || nearest.iter().find(|it| it.profile.username.eq_ignore_ascii_case(name)).cloned();
+            match called(name).or_else(same_person) {
+                Some(account) => return Ok(Some(account)),
+                None if label::parts(name).1 => return Err(missing(name, "the address asks for")),
+                None => {}
+            }
+        }
+        let choices = match self.choices().await {
+            Ok(choices) => choices,
+            Err(_) if nearest.len() == 1 => return Ok(Some(first)),
+            Err(why) => {
+                let text =
+                    format!("no token for {instance}: which of its accounts answers is not known, because {why}");
+                return Err(Failure::new(Code::Failed, text));
+            }
+        };
+        let repository = question.path.and_then(|path| instance.below_base(path));
+        match choices.name_for(instance, repository) {
+            None => Ok(Some(first)),
+            Some((place, label)) => called(label).map(Some).ok_or_else(|| {
+                let place = place.url(instance);
+                missing(label, &format!("git config (credential.{place}.gitlabAccount) asks for"))
+            }),
+        }
+    }
+
+    /// The account that answers at an instance where nothing else decides, if it is linked.
+    pub async fn default_of(&self, instance: &Instance) -> Option<Account> {
+        let choices = self.choices().await.unwrap_or_default();
+        match choices.name_for(instance, None) {
+            Some((_, label)) => self.list(Some(instance), Some(label)).into_iter().next(),
+            None => self.first_of(instance),
+        }
+    }
+
+    /// The account that answers at an instance as long as nobody has chosen: the one that was
+    /// linked first, but none that can only read if there is another.
+    pub fn first_of(&self, instance: &Instance) -> Option<Account> {
+        first(&self.list(Some(instance), None))
+    }
+
+    /// The places that git config gives to an account.
+    pub async fn places_of(&self, profile: &Profile) -> Vec<Place> {
+        let choices = self.choices().await.unwrap_or_default();
+        choices.places_of(&profile.label(), &profile.instance)
+    }
+
+    /// Reads again who answers where.
+    pub async fn choose_again(&self) -> Result<(), ConfigError> {
+        *self.choices.lock().await = None;
+        self.choices().await.map(|_| ())
+    }
+
+    async fn choices(&self) -> Result<Arc<Choices>, ConfigError> {
+        // Held while git is asked: whoever comes meanwhile wants the same answer.
+        let mut choices = self.choices.lock().await;
+        if let Some(choices) = &*choices {
+            return Ok(choices.clone());
+        }
+        let read = Arc::new(Choices::read().await.inspect_err(|why| {
+            tracing::warn!(%why, "who answers where is not known");
+        })?);
+        Ok(choices.insert(read).clone())
+    }
+
+    /// The accounts of the instance with the longest base path that the question is for.
+    fn nearest(&self, question: &Question) -> Vec<Account> {
+        let mut nearest = self.list(None, None);
+        nearest.retain(|account| question.is_for(&account.profile.instance));
+        let base_path = |account: &Account| account.profile.instance.base_path().len();
+        let longest = nearest.iter().map(base_path).max();
+        nearest.retain(|account| Some(base_path(account)) == longest);
+        nearest
+    }
+
+    /// A state file that can't be read and, by its name, could be about this host.
+    pub fn problem_for(&self, question: &Question) -> Option<String> {
+        let (scheme, host) = (str::from_utf8(question.scheme).ok()?, str::from_utf8(question.host).ok()?);
+        let slug = Instance::parse(&format!("{scheme}://{host}")).ok()?.slug();
+        let about = |problem: &&ProfileError| {
+            let below = problem.id().strip_prefix(&slug);
+            below.is_some_and(|below| below.starts_with([Instance::SLUG_SEPARATOR, Profile::ID_SEPARATOR]))
+        };
+        self.known().problems.iter().find(about).map(ToString::to_string)
+    }
+}
+
+/// Of accounts in their order, the one that answers as long as nobody has chosen.
+fn first(accounts: &[Account]) -> Option<Account> {
+    accounts.iter().find(|account| !account.profile.read_only).or(accounts.first()).cloned()
+}
+
+/// Somebody is asked for who is not linked there.
+fn not_linked(instance: &Instance, label: &str, who_asks: &str, there: &[Account]) -> Failure {
+    let there: Vec<String> = there.iter().map(|account| account.profile.label()).collect();
+    let (short, there) = (instance.short(), there.join(", "));
+    let text = match label::is_plain(label) {
+        true => format!(
+            "no token for {instance}: {who_asks} {label}, which is not linked there (linked: {there}); \
+             to link it, type: git credential-gitlab link {short} --account {label}"
+        ),
+        false => format!("no token for {instance}: {who_asks} an account that is not linked there (linked: {there})"),
+    };
+    Failure::new(Code::NotLinked, text)
+}
