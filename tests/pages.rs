@@ -159,8 +159,7 @@ fn every_page_is_readable_on_every_screen_and_for_everybody() {
     let again =
         browser.text("getSelection().selectAllChildren(document.querySelector('pre')), getSelection().toString()");
     let (url, id) = (sandbox.gitlab.url(), &sandbox.client_id);
-    let scopes = "'read_api read_repository'";
-    assert_eq!(again.trim(), format!("git credential-gitlab link {url} --client-id {id} --scopes {scopes}"));
+    assert_eq!(again.trim(), format!("git credential-gitlab link {url} --client-id {id} --read-only"));
     denied.finish().ended_with(4);
 
     let (refused, address) = begin(&sandbox, &["--account", "bob"]);
