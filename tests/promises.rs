@@ -6,6 +6,7 @@ mod support;
 mod accounts;
 mod bad_input;
 mod clock;
+mod completing;
 mod configuring;
 mod daemon_life;
 mod faults;

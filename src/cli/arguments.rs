@@ -63,9 +63,47 @@ pub(super) enum Verb {
         #[command(subcommand)]
         verb: Daemon,
     },
+    /// Print what a shell needs to complete this command line
+    #[command(after_help = COMPLETION_EXAMPLES)]
+    Completion {
+        /// Which shell
+        shell: Shell,
+    },
+    /// What could come next; for the scripts of `completion`
+    #[command(hide = true)]
+    Complete {
+        /// Which word is being typed
+        index: usize,
+        /// The words so far, the program's name first
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<OsString>,
+    },
+    /// Write man pages
+    Man {
+        /// Into this directory (a man1 on man's path is found by `git help credential-gitlab`)
+        directory: std::path::PathBuf,
+    },
     /// Print the version
     Version,
 }
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Shell {
+    /// bash, with git's own completion
+    Bash,
+    /// zsh
+    Zsh,
+    /// fish
+    Fish,
+    /// PowerShell
+    Powershell,
+}
+
+const COMPLETION_EXAMPLES: &str = "\
+Examples:
+  eval \"$(git credential-gitlab completion bash)\"          in ~/.bashrc
+  eval \"$(git credential-gitlab completion zsh)\"           in ~/.zshrc, after compinit
+  git credential-gitlab completion fish | source            in ~/.config/fish/config.fish";
 
 const USE: &str = "\
 Say which of several accounts answers where.

@@ -10,6 +10,7 @@
 //!   report, json -> time                      how status looks
 //!   entry -> chain, helper_list, helper_path, git_config   what configure does to git's config
 //!   choices -> git_config                     what use does to it
+//! completion, man                             made from the command line's own description
 //! accounts -> call                            what the daemon says
 //! arguments, error, terminal                  what everybody needs
 //! ```
@@ -30,6 +31,7 @@ mod browser;
 mod call;
 mod chain;
 mod choices;
+mod completion;
 mod configure;
 mod consent;
 mod daemon;
@@ -41,6 +43,7 @@ mod helper_path;
 mod json;
 mod link;
 mod linked;
+mod man;
 mod paste;
 mod qr;
 mod registration;
@@ -78,6 +81,9 @@ fn verb(verb: Verb, terminal: Terminal) -> Result<u8, Error> {
         Verb::Configure(wanted) => configure::configure(&wanted, terminal),
         Verb::Unconfigure(wanted) => configure::unconfigure(&wanted, terminal),
         Verb::Daemon { verb } => daemon::run(&verb, terminal),
+        Verb::Completion { shell } => completion::script(shell, terminal),
+        Verb::Complete { index, words } => completion::propose(index, words, terminal),
+        Verb::Man { directory } => man::run(&directory, terminal),
         Verb::Version => terminal.print(concat!("git-credential-gitlab ", env!("CARGO_PKG_VERSION"))).map(|()| 0),
     }
 }

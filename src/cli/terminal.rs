@@ -35,6 +35,14 @@ impl Terminal {
         }
     }
 
+    /// A line of data, with a tab in it.
+    pub(super) fn print_line(self, line: &str) -> Result<(), Error> {
+        match io::stdout().write_all(format!("{line}\n").as_bytes()) {
+            Err(why) if why.kind() != io::ErrorKind::BrokenPipe => Err(Error::Terminal(why)),
+            _ => Ok(()),
+        }
+    }
+
     /// What the person must know: failures, warnings, what to do.
     pub(super) fn say(self, text: &str) {
         let _ = io::stderr().write_all(clean(text).as_bytes()); // nobody may be left to read it
