@@ -2,7 +2,8 @@
 //!
 //! This comparison is the whole security model of a credential helper: everything else in a
 //! request (realm, path, user name) is under an attacker's control. So it compares bytes, folds
-//! ASCII case only, decodes nothing, trims nothing, and guesses nothing from names or realms.
+//! ASCII case only, decodes nothing, trims nothing but the dot of the DNS root, and guesses nothing
+//! from names or realms.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -87,10 +88,11 @@ impl Instance {
             return Err(NotAnInstance::UserInfo);
         }
         let (host, port) = split_port(authority.as_bytes()).ok_or(NotAnInstance::Port)?;
-        let host = str::from_utf8(host).expect("split between ASCII characters").to_ascii_lowercase();
+        let host = str::from_utf8(without_root(host)).expect("split between ASCII characters").to_ascii_lowercase();
         if !is_host(&host) {
             return Err(NotAnInstance::Host);
         }
+        let host = ipv6(host.as_bytes()).map_or(host, |address| format!("[{address}]"));
         let path = path.trim_end_matches('/');
         let plain = |segment: &str| {
             let safe = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
@@ -108,8 +110,12 @@ impl Instance {
     /// `credential.useHttpPath` is set; then the section of git's config decides.)
     pub fn covers(&self, scheme: &[u8], host: &[u8], path: Option<&[u8]>) -> bool {
         let Some((name, port)) = split_port(host) else { return false };
+        let same_host = match ipv6(name) {
+            Some(address) => ipv6(self.host.as_bytes()) == Some(address),
+            None => without_root(name).eq_ignore_ascii_case(self.host.as_bytes()),
+        };
         Scheme::from_bytes(scheme) == Some(self.scheme)
-            && name.eq_ignore_ascii_case(self.host.as_bytes())
+            && same_host
             && port.unwrap_or(self.scheme.default_port()) == self.port
             && path.is_none_or(|path| self.below_base(path).is_some())
     }
@@ -137,15 +143,25 @@ impl Instance {
         }
     }
 
+    /// Whether it is spoken to with TLS.
+    pub fn has_tls(&self) -> bool {
+        self.scheme == Scheme::Https
+    }
+
     /// Whether a token would cross a network in clear text.
     pub fn is_clear_text(&self) -> bool {
-        self.scheme == Scheme::Http && !self.is_loopback()
+        !self.has_tls() && !self.is_loopback()
     }
 
     /// Whether the host is this machine.
     pub fn is_loopback(&self) -> bool {
         let literal = self.host.trim_start_matches('[').trim_end_matches(']');
         self.host == "localhost" || literal.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+
+    /// The name or address alone, without port.
+    pub fn host(&self) -> &str {
+        &self.host
     }
 
     /// Host and port, as git sends them.
@@ -213,11 +229,27 @@ fn split_port(authority: &[u8]) -> Option<(&[u8], Option<u16>)> {
     Some((&authority[..colon], Some(port)))
 }
 
-/// A DNS name or an IP literal, in lower case. No trailing dot: git keeps it, so it would never
-/// compare equal.
+/// A name without the dot of the DNS root, with which it is the same name. An address has none.
+fn without_root(host: &[u8]) -> &[u8] {
+    let is_name = |host: &[u8]| {
+        let end = host.rsplit(|&b| b == b'.').next().unwrap_or_default();
+        !end.ends_with(b"]") && !end.iter().all(u8::is_ascii_digit)
+    };
+    match host.strip_suffix(b".") {
+        Some(name) if is_name(name) => name,
+        _ => host,
+    }
+}
+
+/// The address of an IPv6 literal: it may be written in several ways.
+fn ipv6(host: &[u8]) -> Option<Ipv6Addr> {
+    str::from_utf8(host.strip_prefix(b"[")?.strip_suffix(b"]")?).ok()?.parse().ok()
+}
+
+/// A DNS name or an IP literal, in lower case.
 fn is_host(host: &str) -> bool {
-    if let Some(literal) = host.strip_prefix('[') {
-        return literal.strip_suffix(']').is_some_and(|literal| literal.parse::<Ipv6Addr>().is_ok());
+    if host.starts_with('[') {
+        return ipv6(host.as_bytes()).is_some();
     }
     let label = |label: &str| {
         let inside = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
@@ -242,6 +274,10 @@ mod tests {
             ("https://example.com:8443/git/lab/", "https://example.com:8443/git/lab"),
             ("HTTP://127.0.0.1:8080", "http://127.0.0.1:8080"),
             ("[::1]:8080", "https://[::1]:8080"),
+            ("https://[0:0::0:1]:443/", "https://[::1]"),
+            ("[2001:DB8::A]", "https://[2001:db8::a]"),
+            ("gitlab.example.com.", "https://gitlab.example.com"),
+            ("https://GitLab.example.com.:443/x/", "https://gitlab.example.com/x"),
             ("http://localhost:80", "http://localhost"),
         ] {
             assert_eq!(instance(typed).to_string(), meant);
@@ -255,7 +291,11 @@ mod tests {
             ("", NotAnInstance::Host),
             ("ssh://h", NotAnInstance::Scheme),
             ("https://alice@h", NotAnInstance::UserInfo),
-            ("h.", NotAnInstance::Host),
+            ("h..", NotAnInstance::Host),
+            (".", NotAnInstance::Host),
+            ("127.0.0.1.", NotAnInstance::Host),
+            ("[::1].", NotAnInstance::Host),
+            ("[fe80::1%25eth0]", NotAnInstance::Host),
             ("-h o", NotAnInstance::Host),
             ("gitlab.exämple", NotAnInstance::Host),
             ("h:0", NotAnInstance::Port),
@@ -273,13 +313,15 @@ mod tests {
     #[test]
     fn only_its_own_scheme_host_and_port_are_covered() {
         let gitlab = instance("gitlab.example");
-        for host in ["gitlab.example", "GITLAB.example", "gitlab.example:443"] {
+        for host in ["gitlab.example", "GITLAB.example", "gitlab.example:443", "gitlab.example.", "gitlab.EXAMPLE.:443"]
+        {
             assert!(gitlab.covers(b"https", host.as_bytes(), None), "{host}");
         }
         for host in [
             "",
             ".",
-            "gitlab.example.",
+            "gitlab.example..",
+            "gitlab..example",
             "gitlab.example.evil",
             "evilgitlab.example",
             "itlab.example",
@@ -320,6 +362,18 @@ mod tests {
         for scheme in [&b"http"[..], b"", b"https:", b"ssh", b"ftp", b"cert"] {
             assert!(!gitlab.covers(scheme, b"gitlab.example", None));
         }
+    }
+
+    #[test]
+    fn an_address_is_covered_however_it_is_written() {
+        let gitlab = instance("https://[::1]:8443");
+        for host in ["[::1]:8443", "[0:0:0:0:0:0:0:1]:8443", "[0::1]:8443"] {
+            assert!(gitlab.covers(b"https", host.as_bytes(), None), "{host}");
+        }
+        for host in ["[::1]", "[::2]:8443", "::1:8443", "[::1].:8443", "[::ffff:0:1]:8443", "[::1%25lo]:8443"] {
+            assert!(!gitlab.covers(b"https", host.as_bytes(), None), "{host}");
+        }
+        assert!(!instance("http://127.0.0.1:1").covers(b"http", b"127.0.0.1.:1", None));
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //!
 //! ```text
 //! helper, cli -> client -> endpoint, protocol, place -> instance, credential
-//! cli, daemon -> label, rights
+//! cli, daemon -> label, rights, idn -> instance
 //! daemon/server -> link, accounts -> account -> renewal -> schedule, lid, gitlab, store -> secret, clock
 //! ```
 //!
@@ -24,6 +24,8 @@ pub mod client;
 pub mod credential;
 pub mod endpoint;
 pub mod helper;
+#[cfg(any(feature = "cli", feature = "daemon"))]
+pub mod idn;
 pub mod instance;
 pub mod label;
 pub mod place;

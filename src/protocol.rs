@@ -11,6 +11,26 @@
 
 use crate::credential::{Attributes, printable};
 
+/// The variables of a person's shell that say how a server is reached. They go with a link: the
+/// daemon may have been started anywhere, and has dropped git's.
+pub const NETWORK_VARIABLES: [&str; 15] = [
+    "https_proxy",
+    "HTTPS_PROXY",
+    "http_proxy", // curl and git ignore HTTP_PROXY: a web server sets it from a header of its client
+    "all_proxy",
+    "ALL_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+    "GIT_SSL_CAINFO",
+    "GIT_SSL_CAPATH",
+    "GIT_SSL_CERT",
+    "GIT_SSL_CERT_TYPE",
+    "GIT_SSL_KEY",
+    "GIT_SSL_NO_VERIFY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+];
+
 /// The most bytes a request or one block of a reply may have. A get has no need of more, and a
 /// status block of an account has less than a tenth.
 pub const MAX_MESSAGE: usize = 64 * 1024;
@@ -21,6 +41,8 @@ pub mod key {
     pub const ACTION: &str = "action";
     /// In the last block of a reply that may have several.
     pub const DONE: &str = "done";
+    /// `NAME=VALUE` in a link: one of [`NETWORK_VARIABLES`](super::NETWORK_VARIABLES).
+    pub const ENVIRONMENT: &str = "environment[]";
     /// Why a request failed: see [`Code`](super::Code).
     pub const ERROR: &str = "error";
     /// The same for people: what happened, to which host and account, and what to type.

@@ -15,6 +15,7 @@ mod git_works;
 mod keyring;
 mod linking;
 mod listener;
+mod network;
 mod pages;
 mod read_only;
 mod registering;

@@ -45,6 +45,8 @@ pub(super) struct Account {
     pub(super) state: State,
     /// What is wrong, if something is.
     pub(super) detail: String,
+    /// What its owner must know even if nothing is wrong.
+    pub(super) warning: String,
     pub(super) expires_at: Option<i64>,
     pub(super) linked_at: Option<i64>,
     pub(super) last_used_at: Option<i64>,
@@ -125,6 +127,7 @@ impl Account {
             store_place: text(block, "store_place"),
             state: State::from_word(&needed(block, "state")?),
             detail: text(block, "detail"),
+            warning: text(block, "warning"),
             expires_at: number(block, "expires_at"),
             linked_at: number(block, "linked_at"),
             last_used_at: number(block, "last_used_at"),

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::idn;
 use crate::instance::{Instance, NotAnInstance};
 use crate::place::Place;
 
@@ -284,7 +285,7 @@ impl FromStr for Host {
     type Err = NotAnInstance;
 
     fn from_str(typed: &str) -> Result<Self, NotAnInstance> {
-        Ok(Self { typed: typed.trim().into(), instance: Instance::parse(typed)? })
+        Ok(Self { typed: typed.trim().into(), instance: idn::parse(typed)? })
     }
 }
 

@@ -11,9 +11,11 @@ use super::git_config::{Git, GitError, Scope};
 use super::helper_list::{self, Edit, RESET};
 use super::helper_path;
 use super::terminal::Terminal;
+use crate::idn;
 use crate::instance::Instance;
 
-/// The entry for one GitLab in one config file.
+/// The entry for one GitLab in one config file. It stands in a section for each spelling of the
+/// GitLab's name: git applies to an address only what is spelled like it.
 #[derive(Debug)]
 pub(super) struct Entry {
     instance: Instance,
@@ -24,7 +26,7 @@ pub(super) struct Entry {
 
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} in git's {} config", self.key(), self.scope)
+        write!(f, "{} in git's {} config", key(&self.instance.to_string()), self.scope)
     }
 }
 
@@ -33,31 +35,30 @@ impl Entry {
         Self { instance, scope, git: Git::new(terminal), terminal }
     }
 
-    /// The section that is for this GitLab alone.
-    fn section(&self) -> String {
-        format!("credential.{}", self.instance)
-    }
-
-    fn key(&self) -> String {
-        self.section() + ".helper"
-    }
-
     /// Whether git's config already has it.
     pub(super) fn is_in_place(&self) -> Result<bool, Error> {
-        let values = self.git.values(self.scope, &self.key())?;
-        Ok(helper_list::with_ours(&values, &helper_path::value()?) == values)
+        let ours = helper_path::value()?;
+        for url in idn::spellings(&self.instance) {
+            let values = self.git.values(self.scope, &key(&url))?;
+            if helper_list::with_ours(&values, &ours) != values {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Lets git ask us, and says what was written where, and what is in the way.
     pub(super) fn add(&self) -> Result<(), Error> {
-        let others = self.put(&helper_path::value()?)?;
-        let (instance, key) = (&self.instance, self.key());
-        let file = self.git.file_of(self.scope, &key)?.unwrap_or_default();
-        self.terminal
-            .note(&format!("git is set up to ask git-credential-gitlab for {instance} ({key} in {})", file.display()));
-        if !others.is_empty() {
-            let others = others.join(", ");
-            self.terminal.note(&format!("other values of {key} stay there, but git does not ask them: {others}"));
+        let instance = &self.instance;
+        for url in idn::spellings(instance) {
+            let (key, others) = (key(&url), self.put(&url, &helper_path::value()?)?);
+            let file = self.git.file_of(self.scope, &key)?.unwrap_or_default();
+            self.terminal
+                .note(&format!("git is set up to ask git-credential-gitlab for {url} ({key} in {})", file.display()));
+            if !others.is_empty() {
+                let others = others.join(", ");
+                self.terminal.note(&format!("other values of {key} stay there, but git does not ask them: {others}"));
+            }
         }
         let settings = match self.git.helpers() {
             Ok(settings) => settings,
@@ -72,11 +73,11 @@ impl Entry {
         Ok(())
     }
 
-    /// Puts our pair at the end of the key's values; the result is the other values.
-    fn put(&self, ours: &str) -> Result<Vec<String>, GitError> {
-        let values = self.git.values(self.scope, &self.key())?;
+    /// Puts our pair at the end of the values for a URL; the result is the other values.
+    fn put(&self, url: &str, ours: &str) -> Result<Vec<String>, GitError> {
+        let values = self.git.values(self.scope, &key(url))?;
         let wanted = helper_list::with_ours(&values, ours);
-        self.change(&values, &wanted)?;
+        self.change(url, &values, &wanted)?;
         let mut others = helper_list::without_ours(&wanted);
         others.retain(|value| value != RESET);
         Ok(others)
@@ -84,31 +85,34 @@ impl Entry {
 
     /// Takes our pair out, says so, and tells whether it was there.
     pub(super) fn remove(&self) -> Result<bool, Error> {
-        let values = self.git.values(self.scope, &self.key())?;
+        let mut was_there = false;
+        for url in idn::spellings(&self.instance) {
+            was_there |= self.remove_from(&url)?;
+        }
+        Ok(was_there)
+    }
+
+    fn remove_from(&self, url: &str) -> Result<bool, Error> {
+        let values = self.git.values(self.scope, &key(url))?;
         let others = helper_list::without_ours(&values);
         if others == values {
             return Ok(false);
         }
-        let file = self.git.file_of(self.scope, &self.key())?.unwrap_or_default();
+        let file = self.git.file_of(self.scope, &key(url))?.unwrap_or_default();
         // Removing line by line, git would take blank lines before the section along, and would
         // leave the header where a comment precedes it.
-        match others.is_empty() && is_all_of_section(&file, &self.instance.to_string(), values.len()) {
-            true => self.git.remove_section(self.scope, &self.section())?,
-            false => self.change(&values, &others)?,
+        match others.is_empty() && is_all_of_section(&file, url, values.len()) {
+            true => self.git.remove_section(self.scope, &section(url))?,
+            false => self.change(url, &values, &others)?,
         }
-        let instance = &self.instance;
-        self.terminal.note(&format!("git no longer asks git-credential-gitlab for {instance} ({})", file.display()));
+        self.terminal.note(&format!("git no longer asks git-credential-gitlab for {url} ({})", file.display()));
         Ok(true)
-    }
-
-    fn id_key(&self) -> String {
-        self.section() + ".oauthClientId"
     }
 
     /// Writes the Application ID beside our entry, so that whoever reads this config need not
     /// know it.
     pub(super) fn set_client_id(&self, id: &str) -> Result<(), Error> {
-        let (key, id) = (self.id_key(), id.to_owned());
+        let (key, id) = (id_key(&self.instance), id.to_owned());
         let values = self.git.values(self.scope, &key)?;
         match values.last() {
             Some(last) if *last == id => return Ok(()),
@@ -123,7 +127,7 @@ impl Entry {
 
     /// Takes this Application ID out again; tells whether it was there.
     pub(super) fn forget_client_id(&self, id: &str) -> Result<bool, Error> {
-        let key = self.id_key();
+        let key = id_key(&self.instance);
         let there = self.git.values(self.scope, &key)?.iter().any(|value| value == id);
         if there {
             self.git.edit(self.scope, &key, &Edit::Remove(id.to_owned()))?;
@@ -131,10 +135,23 @@ impl Entry {
         Ok(there)
     }
 
-    fn change(&self, values: &[String], wanted: &[String]) -> Result<(), GitError> {
-        let key = self.key();
+    fn change(&self, url: &str, values: &[String], wanted: &[String]) -> Result<(), GitError> {
+        let key = key(url);
         helper_list::edits(values, wanted).iter().try_for_each(|edit| self.git.edit(self.scope, &key, edit))
     }
+}
+
+/// The section that is for a URL alone.
+fn section(url: &str) -> String {
+    format!("credential.{url}")
+}
+
+fn key(url: &str) -> String {
+    section(url) + ".helper"
+}
+
+fn id_key(instance: &Instance) -> String {
+    format!("credential.{instance}.oauthClientId")
 }
 
 /// Whether so many helpers, a line each, are all that the file has in the URL's section: no
@@ -154,6 +171,7 @@ mod tests {
     use std::ffi::OsString;
     use std::path::PathBuf;
 
+    const URL: &str = "https://gitlab.example";
     const OURS: &str = "/opt/x/git-credential-gitlab";
     const SECTION: &str = "[credential \"https://gitlab.example\"]\n";
 
@@ -191,7 +209,7 @@ mod tests {
         }
 
         fn put(&self, ours: &str) -> Vec<String> {
-            self.entry().put(ours).expect("put")
+            self.entry().put(URL, ours).expect("put")
         }
 
         fn remove(&self) -> bool {
@@ -267,7 +285,7 @@ mod tests {
         let value = helper_path::to_value(path.as_ref()).expect("a value");
         home.put(&value);
         let entry = home.entry();
-        assert_eq!(entry.git.values(Scope::Global, &entry.key()).expect("read"), ["", &value]);
+        assert_eq!(entry.git.values(Scope::Global, &key(URL)).expect("read"), ["", &value]);
         assert!(home.remove());
         assert_eq!(home.config(), "");
     }
@@ -276,7 +294,7 @@ mod tests {
     fn a_broken_file_is_left_alone_and_named() {
         let broken = "[user]\n\tname = \"Alice\n[oops\n";
         let home = Home::with(broken);
-        let why = home.entry().put(OURS).expect_err("broken").to_string();
+        let why = home.entry().put(URL, OURS).expect_err("broken").to_string();
         assert!(why.contains("line 2") && why.contains(".gitconfig"), "{why}");
         assert!(home.entry().remove().is_err());
         assert_eq!(home.config(), broken);
@@ -286,7 +304,7 @@ mod tests {
     fn where_there_is_no_git_that_is_said() {
         let mut entry = Home::with("").entry();
         entry.git = Git::in_environment(vec![("PATH", "/nonexistent".into())], entry.terminal);
-        assert!(matches!(entry.put(OURS), Err(GitError::Missing)));
+        assert!(matches!(entry.put(URL, OURS), Err(GitError::Missing)));
     }
 
     #[test]

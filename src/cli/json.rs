@@ -31,12 +31,13 @@ fn account(account: &Account) -> Value {
         store_place: _, // a sentence for people
         state,
         detail,
+        warning: _, // another
         expires_at,
         linked_at,
         last_used_at,
         renewals,
         spare,
-        spare_detail: _, // the same
+        spare_detail: _, // another
         paths,
         default,
     } = account;

@@ -8,6 +8,7 @@ use super::browser;
 use super::call::{Reply, needed, text};
 use super::consent::{self, Consent, Wishes};
 use super::entry::Entry;
+use super::environment;
 use super::error::Error;
 use super::git_config::Scope;
 use super::linked;
@@ -132,7 +133,9 @@ fn attempt(wanted: &Link, application: &Application, terminal: Terminal) -> Resu
     loop {
         let consents = if wanted.spare { 2 } else { 1 };
         let within = Duration::from_secs(wanted.timeout) * consents + GRACE;
-        let mut reply = Reply::to(&request(wanted, application, device), Start::IfAbsent, within)?;
+        let mut request = request(wanted, application, device);
+        environment::add_to(&mut request);
+        let mut reply = Reply::to(&request, Start::IfAbsent, within)?;
         let wishes = Wishes { timeout: wanted.timeout, paste: wanted.paste, twice: wanted.spare };
         match consent::get(&mut reply, wishes, terminal)? {
             // The daemon forgets the first attempt as soon as nobody waits for it.

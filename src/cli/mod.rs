@@ -36,6 +36,7 @@ mod configure;
 mod consent;
 mod daemon;
 mod entry;
+mod environment;
 mod error;
 mod git_config;
 mod helper_list;

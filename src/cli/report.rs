@@ -13,6 +13,9 @@ pub(super) fn render(accounts: &[Account], now: &Now) -> String {
 
 fn paragraph(account: &Account, all: &[Account], now: &Now) -> String {
     let mut lines = vec![title(account, all), format!("  {}", condition(account, now))];
+    if !account.warning.is_empty() {
+        lines.push(format!("  warning: {}", account.warning));
+    }
     if let Some(command) = remedy(account, all) {
         lines.push(format!("  to mend it: {command}"));
     }

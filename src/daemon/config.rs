@@ -8,9 +8,10 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use super::gitlab::{Endpoints, Network};
+use super::gitlab::{Authorities, Endpoints, Network, Proxy, TlsFiles};
 use super::secret::Secret;
 use crate::client::belongs_to_daemon;
 use crate::credential::printable;
@@ -58,11 +59,6 @@ pub enum ConfigError {
 /// Reads what is configured for an instance. Without git nothing is configured.
 pub async fn read(instance: &Instance) -> Result<Config, ConfigError> {
     let credential = section("credential", instance).await?;
-    let http = section("http", instance).await?;
-    let value = |section: &[(String, String)], name: &str| {
-        let found = section.iter().rev().find(|(key, _)| key == name);
-        found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
-    };
     let ours = |names: &[&str]| names.iter().find_map(|name| value(&credential, &format!("credential.{name}")));
     Ok(Config {
         client_id: ours(&["oauthclientid", "gitlabdevclientid"]),
@@ -77,12 +73,51 @@ pub async fn read(instance: &Instance) -> Result<Config, ConfigError> {
         flow: ours(&["gitlabflow"]),
         store: ours(&["gitlabstore"]),
         min_life: ours(&["gitlabminlife"]),
-        network: Network {
-            ca_file: value(&http, "http.sslcainfo").map(home_path),
-            // An empty one says: no proxy for this host.
-            proxy: http.iter().rev().find(|(key, _)| key == "http.proxy").map(|(_, value)| value.clone()),
-        },
+        network: network(instance).await?,
     })
+}
+
+/// Reads what is configured about the way to an instance.
+pub async fn network(instance: &Instance) -> Result<Network, ConfigError> {
+    let http = section("http", instance).await?;
+    let value = |name: &str| value(&http, name);
+    let headers = match last(&http, "http.extraheader") {
+        Some(_) => Some(extra_headers(instance).await?),
+        None => None,
+    };
+    Ok(Network {
+        files: TlsFiles {
+            authorities: Authorities {
+                ca_file: value("http.sslcainfo").map(home_path),
+                ca_directory: value("http.sslcapath").map(home_path),
+            },
+            certificate: value("http.sslcert").map(home_path),
+            key: value("http.sslkey").map(home_path),
+            certificate_type: value("http.sslcerttype"),
+        },
+        // An empty one says: no proxy for this host.
+        proxy: last(&http, "http.proxy").map(Proxy::parse),
+        user_agent: value("http.useragent"),
+        headers,
+        verify: last(&http, "http.sslverify").map(|word| !is_off(word)),
+        ..Network::default()
+    })
+}
+
+/// The value that counts.
+fn last<'a>(section: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    section.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+}
+
+/// The same, where an empty value says nothing.
+fn value(section: &[(String, String)], name: &str) -> Option<String> {
+    last(section, name).filter(|value| !value.is_empty()).map(str::to_owned)
+}
+
+/// Whether a switch is off. What is no word of git's, and what can't be told from a key without
+/// a value, which is on, leaves certificates checked.
+fn is_off(word: &str) -> bool {
+    ["false", "no", "off", "0"].iter().any(|off| word.eq_ignore_ascii_case(off))
 }
 
 /// git-credential-oauth takes a path for an endpoint too: `/oauth/authorize`.
@@ -100,16 +135,47 @@ fn home_path(path: String) -> PathBuf {
 
 /// Every `credential.<url>.gitlabAccount`, as its URL and value, in the order of the files.
 pub async fn accounts() -> Result<Vec<(String, String)>, ConfigError> {
-    let found = ask(&["--get-regexp", "--", &place::key_pattern()]).await?;
+    let found = pairs(&git(&["--get-regexp", "--", &place::key_pattern()], "").await?);
     Ok(found.into_iter().filter_map(|(key, name)| Some((place::url_in_key(&key)?.to_owned(), name))).collect())
 }
 
 /// All variables of a section that apply to the instance, as git matches URLs.
 async fn section(name: &str, instance: &Instance) -> Result<Vec<(String, String)>, ConfigError> {
-    ask(&["--get-urlmatch", name, &instance.to_string()]).await
+    Ok(pairs(&git(&["--get-urlmatch", name, &instance.to_string()], "").await?))
 }
 
-async fn ask(question: &[&str]) -> Result<Vec<(String, String)>, ConfigError> {
+/// `http.extraHeader` has several values, and `--get-urlmatch` tells but the last. git takes, in
+/// the order of its files, each value whose URL fits at least as well as any before it. So git is
+/// asked about a config made for the question: for each value there is a key, set once for the
+/// URL of each value up to that one. If what counts there is the last, the value counts here.
+async fn extra_headers(instance: &Instance) -> Result<Vec<Secret>, ConfigError> {
+    let all = pairs(&git(&["--get-regexp", r"^http\.(.*\.)?extraheader$"], "").await?);
+    let mut question = String::new();
+    for value in 0..all.len() {
+        for (place, (key, _)) in all[..=value].iter().enumerate() {
+            let section = match key.strip_prefix("http.").and_then(|rest| rest.strip_suffix(".extraheader")) {
+                Some(url) => format!("http \"{}\"", url.replace('\\', r"\\").replace('"', r#"\""#)),
+                None => "http".into(),
+            };
+            question += &format!("[{section}]\n\tvalue{value} = {place}\n");
+        }
+    }
+    let url = instance.to_string();
+    let answer = pairs(&git(&["--file", "-", "--get-urlmatch", "http", &url], &question).await?);
+    let mut headers = Vec::new();
+    for (value, (_, header)) in all.into_iter().enumerate() {
+        let counts = last(&answer, &format!("http.value{value}")) == Some(value.to_string().as_str());
+        match header.is_empty() {
+            _ if !counts => {}
+            true => headers.clear(),
+            false => headers.push(Secret::new(header)),
+        }
+    }
+    Ok(headers)
+}
+
+/// What `git config -z` answers. Nothing, if it finds nothing, or if there is no git.
+async fn git(question: &[&str], input: &str) -> Result<Vec<u8>, ConfigError> {
     let mut git = Command::new("git");
     git.args(["config", "-z"]).args(question);
     git.current_dir(ROOT);
@@ -117,15 +183,22 @@ async fn ask(question: &[&str]) -> Result<Vec<(String, String)>, ConfigError> {
         git.env_remove(name);
     }
     git.env("LC_ALL", "C");
-    git.stdin(Stdio::null()).kill_on_drop(true);
-    let output = match tokio::time::timeout(GIT_WITHIN, git.output()).await {
+    git.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let answer = async {
+        let mut git = git.spawn()?;
+        let mut stdin = git.stdin.take().expect("it is a pipe");
+        let _ = stdin.write_all(input.as_bytes()).await; // a git that does not read says why
+        drop(stdin);
+        git.wait_with_output().await
+    };
+    let output = match tokio::time::timeout(GIT_WITHIN, answer).await {
         Err(_) => return Err(ConfigError::Silent),
         Ok(Err(why)) if why.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Ok(Err(why)) => return Err(ConfigError::Broken(why.to_string())),
         Ok(Ok(output)) => output,
     };
     match output.status.code() {
-        Some(0) => Ok(pairs(&output.stdout)),
+        Some(0) => Ok(output.stdout),
         Some(1) if output.stderr.is_empty() => Ok(Vec::new()),
         _ => Err(ConfigError::Broken(printable(&String::from_utf8_lossy(&output.stderr), 300))),
     }

@@ -54,7 +54,8 @@ pub struct Profile {
     /// The endpoints that link used, where git config moved them.
     #[serde(default)]
     pub endpoints: Endpoints,
-    /// How link reached the server, for a daemon that can't read the person's git config.
+    /// How link reached the server, for a daemon that can't read the person's git config and has
+    /// another environment.
     #[serde(default)]
     pub network: Network,
 }
@@ -138,7 +139,7 @@ impl Profile {
             min_life: min_life.or(before.map(|before| before.min_life)).unwrap_or(MIN_LIFE),
             spare: false,
             endpoints,
-            network,
+            network: network.without_secrets(),
         }
     }
 

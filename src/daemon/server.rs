@@ -17,6 +17,7 @@ use super::listener;
 use super::schedule::Reason;
 use super::secret::Secret;
 use crate::credential::{Attributes, Parser, printable};
+use crate::idn;
 use crate::instance::Instance;
 use crate::protocol::{Code, Failure, MAX_MESSAGE, action, frame, key};
 
@@ -184,6 +185,9 @@ impl Server {
             let default = self.accounts.default_of(&account.profile.instance).await;
             let is_default = default.is_some_and(|default| default.profile.id() == account.profile.id());
             block.push("default", if is_default { "1" } else { "0" });
+            if let Some(warning) = account.warning().await {
+                block.push("warning", warning);
+            }
             send(stream, &block).await?;
         }
         let mut last = Attributes::new()
@@ -281,7 +285,7 @@ fn names(accounts: &[Account]) -> String {
 }
 
 fn parse_host(request: &Attributes) -> Result<Option<Instance>, Failure> {
-    let parse = |typed| Instance::parse(typed).map_err(|why| Failure::new(Code::Usage, format!("{typed}: {why}")));
+    let parse = |typed| idn::parse(typed).map_err(|why| Failure::new(Code::Usage, format!("{typed}: {why}")));
     request.text("host").map(parse).transpose()
 }
 

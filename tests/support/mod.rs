@@ -4,6 +4,7 @@ pub mod by_hand;
 pub mod chromium;
 pub mod clock;
 pub mod keyring;
+pub mod proxy;
 pub mod pty;
 pub mod run;
 
@@ -47,9 +48,7 @@ impl Sandbox {
     /// Over HTTPS with a certificate of its own, which git config names.
     pub fn https() -> Self {
         let sandbox = Self::with(StandIn::builder().https(true).start());
-        let authority = sandbox.gitlab.ca_pem().expect("it has one").display().to_string();
-        let key = format!("http.{}/.sslCAInfo", sandbox.gitlab.url());
-        sandbox.git(["config", "--global", &key, &authority]).succeeded();
+        sandbox.set_http("sslCAInfo", sandbox.gitlab.ca_pem().expect("it has one"));
         sandbox
     }
 
@@ -72,6 +71,17 @@ impl Sandbox {
         let value = value.as_ref().to_str().expect("text").to_owned();
         self.environment.retain(|(known, _)| known != name);
         self.environment.push((name.into(), value));
+    }
+
+    /// Sets a variable for no command any more.
+    pub fn unset(&mut self, name: &str) {
+        self.environment.retain(|(known, _)| known != name);
+    }
+
+    /// Sets `http.<url of the GitLab>.<key>` in git config.
+    pub fn set_http(&self, key: &str, value: impl AsRef<Path>) {
+        let key = format!("http.{}/.{key}", self.gitlab.url());
+        self.git(["config", "--global", "--add", &key, value.as_ref().to_str().expect("text")]).succeeded();
     }
 
     /// Takes another git than the one on PATH.
@@ -203,7 +213,7 @@ impl Sandbox {
     pub fn browser(&self, username: &str) -> Browser {
         let browser = Browser::new(username);
         match self.gitlab.ca_pem() {
-            Some(authority) => browser.trusting(authority).expect("a certificate"),
+            Some(authority) => browser.identified_by(authority, self.gitlab.client_pem()).expect("a certificate"),
             None => browser,
         }
     }

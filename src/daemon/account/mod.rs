@@ -15,7 +15,7 @@ use tokio::sync::{OnceCell, mpsc, oneshot};
 
 use super::clock::Timestamp;
 use super::config;
-use super::gitlab::GitLab;
+use super::gitlab::{GitLab, Network};
 use super::lid::Lid;
 use super::places::Places;
 use super::profile::Profile;
@@ -110,6 +110,7 @@ pub struct Account {
     /// Where its tokens are.
     pub vault: Vault,
     lid: Arc<Lid>,
+    server: Arc<Server>,
     commands: mpsc::Sender<Command>,
 }
 
@@ -131,11 +132,11 @@ impl Account {
 
     fn run_with(profile: Arc<Profile>, vault: Vault, places: Places, lid: Arc<Lid>, held: Option<Retired>) -> Self {
         let (commands, inbox) = mpsc::channel(COMMANDS);
-        let server = Arc::new(Server { profile: profile.clone(), gitlab: OnceCell::new() });
+        let server = Arc::new(Server::new(profile.clone()));
         tracing::debug!(account = %profile.who(), "an account runs");
-        let means = Means { id: profile.id(), vault: vault.clone(), places, server };
+        let means = Means { id: profile.id(), vault: vault.clone(), places, server: server.clone() };
         tokio::spawn(Actor::new(means, lid.clone(), held).run(inbox));
-        Self { profile, vault, lid, commands }
+        Self { profile, vault, lid, server, commands }
     }
 
     /// A token that lives `min_life` seconds, or as long as usual.
@@ -172,7 +173,15 @@ impl Account {
 
     /// The server as this account reaches it, for the last words of a retired account.
     pub async fn gitlab(&self, record: &Record) -> GitLab {
-        connect(&self.profile, record).await
+        Server::new(self.profile.clone()).connect(record).await
+    }
+
+    /// What its owner must know about the way to its server, whatever else is well.
+    pub async fn warning(&self) -> Option<&'static str> {
+        match self.profile.instance.has_tls() {
+            true => self.server.network().await.warning(),
+            false => None, // the person was asked when they linked
+        }
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
@@ -182,27 +191,39 @@ impl Account {
     }
 }
 
-/// The server, built when it is first needed: git config is read then, once per daemon.
+/// The server, and the way to it, which is found out when it is first needed: git config is read
+/// then, once per daemon.
 #[derive(Debug)]
 struct Server {
     profile: Arc<Profile>,
+    network: OnceCell<Network>,
     gitlab: OnceCell<GitLab>,
 }
 
 impl Server {
-    async fn gitlab(&self, record: &Record) -> &GitLab {
-        self.gitlab.get_or_init(|| connect(&self.profile, record)).await
+    fn new(profile: Arc<Profile>) -> Self {
+        Self { profile, network: OnceCell::new(), gitlab: OnceCell::new() }
     }
-}
 
-async fn connect(profile: &Profile, record: &Record) -> GitLab {
-    let network = match config::read(&profile.instance).await {
-        Ok(found) => found.network.or(&profile.network),
-        Err(why) => {
-            tracing::warn!(account = %profile.who(), %why, "git config is unreadable; using what link saw");
-            profile.network.clone()
-        }
-    };
-    let secret = record.client_secret.clone();
-    GitLab::new(profile.instance.clone(), profile.client_id.clone(), secret, profile.endpoints.clone(), network)
+    async fn gitlab(&self, record: &Record) -> &GitLab {
+        self.gitlab.get_or_init(|| self.connect(record)).await
+    }
+
+    async fn connect(&self, record: &Record) -> GitLab {
+        let Profile { instance, client_id, endpoints, network: seen, .. } = &*self.profile;
+        let seen = seen.clone().with_secrets(record.proxy_credentials.clone(), &record.extra_headers);
+        let network = self.network().await.clone().or(&seen);
+        GitLab::new(instance.clone(), client_id.clone(), record.client_secret.clone(), endpoints.clone(), network)
+    }
+
+    /// The way to it as git config has it now.
+    async fn network(&self) -> &Network {
+        let read = || async {
+            config::network(&self.profile.instance).await.unwrap_or_else(|why| {
+                tracing::warn!(account = %self.profile.who(), %why, "git config is unreadable; using what link saw");
+                Network::default()
+            })
+        };
+        self.network.get_or_init(read).await
+    }
 }

@@ -3,6 +3,7 @@
 //! Whoever is named answers, or nobody does: never another account, which may be able to do more.
 //! The one exception is the user name of an address: it may be anybody's (`git@`, an old name).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::Accounts;
@@ -11,16 +12,17 @@ use crate::credential::Attributes;
 use crate::daemon::account::Account;
 use crate::daemon::config::ConfigError;
 use crate::daemon::profile::{Profile, ProfileError};
+use crate::idn;
 use crate::instance::Instance;
 use crate::label;
 use crate::place::Place;
 use crate::protocol::{Code, Failure, key};
 
 /// Git's question, as far as it decides about the account.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Question<'a> {
     scheme: &'a [u8],
-    host: &'a [u8],
+    host: Cow<'a, [u8]>,
     path: Option<&'a [u8]>,
     username: Option<&'a [u8]>,
     /// Named by the environment of the command.
@@ -32,7 +34,7 @@ impl<'a> Question<'a> {
     pub fn in_request(request: &'a Attributes) -> Option<Self> {
         Some(Self {
             scheme: request.get("protocol")?,
-            host: request.get("host")?,
+            host: idn::to_ascii(request.get("host")?),
             path: request.get("path"),
             username: request.get("username"),
             account: request.get(key::ACCOUNT),
@@ -41,7 +43,7 @@ impl<'a> Question<'a> {
 
     /// Whether the request is for this instance.
     pub fn is_for(&self, instance: &Instance) -> bool {
-        instance.covers(self.scheme, self.host, self.path)
+        instance.covers(self.scheme, &self.host, self.path)
     }
 }
 
@@ -137,7 +139,7 @@ impl Accounts {
 
     /// A state file that can't be read and, by its name, could be about this host.
     pub fn problem_for(&self, question: &Question) -> Option<String> {
-        let (scheme, host) = (str::from_utf8(question.scheme).ok()?, str::from_utf8(question.host).ok()?);
+        let (scheme, host) = (str::from_utf8(question.scheme).ok()?, str::from_utf8(&question.host).ok()?);
         let slug = Instance::parse(&format!("{scheme}://{host}")).ok()?.slug();
         let about = |problem: &&ProfileError| {
             let below = problem.id().strip_prefix(&slug);

@@ -6,15 +6,21 @@
 
 mod device;
 mod http;
+mod network;
 mod oauth;
+mod proxy;
+mod redirect;
 mod rest;
+mod tls;
 
 use serde::{Deserialize, Serialize};
 
 pub use device::DeviceCode;
-pub use http::Network;
+pub use network::Network;
 pub use oauth::{Grant, error_word};
+pub use proxy::Proxy;
 pub use rest::{Liveness, User};
+pub use tls::{Authorities, TlsFiles};
 
 use super::secret::Secret;
 use crate::instance::Instance;
@@ -61,6 +67,12 @@ impl Trouble {
     fn transient(why: impl Into<String>) -> Self {
         Trouble::Transient { why: why.into(), retry_after: None, lost: false }
     }
+
+    /// Says more of it.
+    fn add(&mut self, more: &str) {
+        let (Trouble::Transient { why, .. } | Trouble::Refused { why, .. }) = self;
+        why.push_str(more);
+    }
 }
 
 /// Endpoints that git config moved (`credential.<url>.oauthTokenURL` and its siblings).
@@ -106,7 +118,7 @@ impl GitLab {
         endpoints: Endpoints,
         network: Network,
     ) -> Self {
-        let http = Http::new(network, instance.is_loopback());
+        let http = Http::new(network, instance.clone());
         Self { instance, client_id, client_secret, endpoints, http }
     }
 

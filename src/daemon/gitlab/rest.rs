@@ -44,7 +44,13 @@ impl GitLab {
     /// be a GitLab.
     pub async fn greet(&self) -> Result<bool, Trouble> {
         // Without a token every GitLab answers 401; something in front of it may say otherwise.
-        Ok(self.ask_info(None).await?.status() != 404)
+        let answer = self.ask_info(None).await?;
+        // nginx, which comes with GitLab, does not end the connection of who shows none.
+        if answer.status() == 400 && String::from_utf8_lossy(answer.body()).contains("SSL certificate") {
+            let hint = self.http.about_certificate(true);
+            return Err(Trouble::transient(format!("the server does not take us without a client certificate{hint}")));
+        }
+        Ok(answer.status() != 404)
     }
 
     async fn ask_info(&self, token: Option<&Secret>) -> Result<HttpResponse, Trouble> {

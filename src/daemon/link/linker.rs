@@ -55,10 +55,10 @@ impl Linker {
     /// Looks whether a GitLab answers, before a person is sent there.
     pub(super) async fn greet(&self) -> Result<(), Failure> {
         let is_gitlab = self.gitlab.greet().await.map_err(|trouble| self.failed(&Purpose::Link, &trouble))?;
-        if !is_gitlab {
-            let text =
-                "what answers there does not look like a GitLab; if yours is below a path, give its whole address";
-            self.say(Attributes::new().with("warning", text)).await;
+        let strange =
+            "what answers there does not look like a GitLab; if yours is below a path, give its whole address";
+        for warning in [self.plan.network.warning(), (!is_gitlab).then_some(strange)].into_iter().flatten() {
+            self.say(Attributes::new().with("warning", warning)).await;
         }
         Ok(())
     }
@@ -86,7 +86,7 @@ impl Linker {
     /// From a pair to a durable one.
     pub(super) async fn keep(&self, purpose: &Purpose, grant: Grant) -> Result<Arc<Profile>, Failure> {
         let mut record = Record::new(grant.access_token, grant.refresh_token, Timestamp::now(), grant.expires_in);
-        record.client_secret = self.plan.client_secret.clone();
+        self.plan.add_secrets(&mut record);
         let give_back = record.revocable_token().clone();
         let kept = match self.gitlab.current_user(&record.access_token).await {
             Ok(user) => self.keep_as(purpose, record, grant.scopes, user).await,

@@ -7,6 +7,7 @@ mod again;
 mod browser;
 mod callback;
 mod device;
+mod environment;
 mod linker;
 mod loopback;
 mod page;

@@ -10,11 +10,14 @@ use crate::daemon::config;
 use crate::daemon::gitlab::{Endpoints, GitLab, Network};
 use crate::daemon::profile::Profile;
 use crate::daemon::secret::Secret;
-use crate::daemon::store::{StoreKind, Vault};
+use crate::daemon::store::{Record, StoreKind, Vault};
+use crate::idn;
 use crate::instance::Instance;
 use crate::label;
 use crate::protocol::{Code, Failure, key};
 use crate::rights::Rights;
+
+use super::environment;
 
 /// Read everything, push and pull: what a person does every day, and nothing that changes their
 /// account.
@@ -25,6 +28,9 @@ const READ_ONLY: &str = "read_api read_repository";
 
 /// Long enough to sign in with a second factor.
 const TIMEOUT: u64 = 300;
+
+/// The smallest keyring takes 2,560 bytes for an account, tokens and all.
+const KEPT_HEADERS: usize = 512;
 
 /// Nobody waits longer than an hour for a browser.
 const LONGEST_TIMEOUT: u64 = 3600;
@@ -99,7 +105,7 @@ impl Plan {
     pub(super) async fn make(asked: &Attributes, accounts: &Accounts) -> Result<Self, Refused> {
         let usage = |text: String| Refused::from(Failure::new(Code::Usage, text));
         let instance = match asked.text("host") {
-            Some(typed) => Instance::parse(typed).map_err(|why| usage(format!("{typed}: {why}")))?,
+            Some(typed) => idn::parse(typed).map_err(|why| usage(format!("{typed}: {why}")))?,
             None => accounts.usual_instance(),
         };
         if instance.is_clear_text() && !asked.flag("allow_http") {
@@ -112,6 +118,7 @@ impl Plan {
         if let Some(url) = config.endpoints.in_clear_text().filter(|_| !asked.flag("allow_http")) {
             return Err(usage(format!("{url} in git config has no TLS; use https, or add --allow-http")));
         }
+        let network = environment::complete(config.network, asked, &instance);
         let text = |name: &str| asked.text(name).filter(|value| !value.is_empty()).map(str::to_owned);
         let Before { profile: before, read_only, username } = Before::of(asked, &instance, accounts);
         let scopes_before = before.as_ref().map(|profile| profile.scopes.join(" "));
@@ -148,7 +155,7 @@ impl Plan {
             scopes,
             redirect_uri: config.redirect_uri,
             endpoints: config.endpoints,
-            network: config.network,
+            network,
             account: username,
             read_only,
             vault,
@@ -159,6 +166,17 @@ impl Plan {
             timeout: Duration::from_secs(timeout.clamp(1, LONGEST_TIMEOUT)),
             again: again::command(asked),
         })
+    }
+
+    /// Puts what is secret of this link, besides the pair, where the pair is kept.
+    pub(super) fn add_secrets(&self, record: &mut Record) {
+        record.client_secret = self.client_secret.clone();
+        record.proxy_credentials = self.network.proxy.as_ref().and_then(|proxy| proxy.credentials().cloned());
+        let headers = self.network.headers.as_deref().unwrap_or_default();
+        // More than that is only in git config, where it is looked for first.
+        if headers.iter().map(|header| header.expose().len()).sum::<usize>() <= KEPT_HEADERS {
+            record.extra_headers = headers.to_vec();
+        }
     }
 
     /// What the application has to have as redirect URI.

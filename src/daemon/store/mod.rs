@@ -39,6 +39,12 @@ pub struct Record {
     /// The secret of a confidential application.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_secret: Option<Secret>,
+    /// `user:password` for the proxy that link went through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_credentials: Option<Secret>,
+    /// `http.extraHeader`, as link saw it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extra_headers: Vec<Secret>,
     /// When the pair came, by our clock.
     pub received_at: Timestamp,
     /// When the access token ends, by our clock; none if the server names no end.
@@ -58,6 +64,8 @@ impl Record {
             access_token,
             refresh_token,
             client_secret: None,
+            proxy_credentials: None,
+            extra_headers: Vec::new(),
             received_at: now,
             expires_at: expires_in.map(|seconds| now.plus(seconds)),
             renewals: 0,
@@ -78,7 +86,13 @@ impl Record {
 
     /// The record of the pair that this one was renewed to.
     pub fn renewed(self, pair: Self) -> Self {
-        Self { client_secret: self.client_secret, renewals: self.renewals + 1, ..pair }
+        Self {
+            client_secret: self.client_secret,
+            proxy_credentials: self.proxy_credentials,
+            extra_headers: self.extra_headers,
+            renewals: self.renewals + 1,
+            ..pair
+        }
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Self, StoreError> {
@@ -359,6 +373,8 @@ mod tests {
         let token = || Secret::new("x".repeat(64));
         let mut record = Record::new(token(), Some(token()), Timestamp(i64::MAX), Some(1));
         record.client_secret = Some(Secret::new("x".repeat(80)));
+        record.proxy_credentials = Some(Secret::new("x".repeat(80)));
+        record.extra_headers = vec![Secret::new("x".repeat(256)); 2];
         record.refreshing_since = Some(Timestamp(i64::MAX));
         assert!(serde_json::to_vec(&record).expect("plain data").len() < 1280);
     }

@@ -3,6 +3,7 @@
 use crate::{
     StandIn,
     server::{Authority, Listeners, Server},
+    stand_in::Files,
     world::{Shared, Site, World},
 };
 use std::{fs, io, net::TcpListener, sync::Arc};
@@ -11,22 +12,30 @@ use std::{fs, io, net::TcpListener, sync::Arc};
 #[derive(Clone, Debug)]
 pub struct Builder {
     https: bool,
+    client_certificates: bool,
     base_path: String,
     address: String,
 }
 
 impl Default for Builder {
     fn default() -> Self {
-        Self { https: false, base_path: String::new(), address: "127.0.0.1:0".to_owned() }
+        Self { https: false, client_certificates: false, base_path: String::new(), address: "127.0.0.1:0".to_owned() }
     }
 }
 
 impl Builder {
-    /// Serves HTTPS with a certificate for `127.0.0.1`, `::1` and `localhost`, signed by an
-    /// authority made for this server alone. Default: plain HTTP.
+    /// Serves HTTPS with a certificate for `127.0.0.1`, `::1`, `localhost`, and the names
+    /// `gitlab.test` and `gitlab.bücher.test`, which lead nowhere without a proxy; it is signed by
+    /// an authority made for this server alone. Default: plain HTTP.
     pub fn https(mut self, https: bool) -> Self {
         self.https = https;
         self
+    }
+
+    /// Serves HTTPS to those alone who show [`StandIn::client_pem`].
+    pub fn client_certificates(mut self) -> Self {
+        self.client_certificates = true;
+        self.https(true)
     }
 
     /// Installs GitLab below a path, such as `/gitlab`. Default: at the root.
@@ -71,11 +80,18 @@ impl Builder {
         let origin = format!("{scheme}://{}", gitlab.local_addr()?);
         let control_url = format!("http://{}", control.local_addr()?);
 
-        let authority = self.https.then(Authority::new).transpose()?;
+        let authority = self.https.then(|| Authority::new(self.client_certificates)).transpose()?;
         let ca_pem = home.path().join("ca.pem");
         if let Some(authority) = &authority {
             fs::write(&ca_pem, &authority.certificate_pem)?;
         }
+        let client_pem = (home.path().join("client.pem"), home.path().join("client.key"));
+        let shown = authority.as_ref().and_then(|authority| authority.client_pem.as_ref());
+        if let Some((certificate, key)) = shown {
+            fs::write(&client_pem.0, certificate)?;
+            fs::write(&client_pem.1, key)?;
+        }
+        let client_pem = shown.is_some().then_some(client_pem);
         let ca_pem = authority.is_some().then_some(ca_pem);
         let acceptor = authority.map(|authority| authority.acceptor);
 
@@ -84,6 +100,6 @@ impl Builder {
         let shared = Arc::new(Shared::new(World::new(site)));
         let listeners = Listeners { gitlab, control };
         let server = Server::start(Arc::clone(&shared), listeners, acceptor)?;
-        Ok(StandIn::new(server, shared, url, control_url, ca_pem, home))
+        Ok(StandIn::new(server, shared, url, control_url, Files { ca_pem, client_pem, _home: home }))
     }
 }

@@ -17,7 +17,7 @@ use tokio_rustls::{
     rustls::{
         ClientConfig, RootCertStore,
         crypto::aws_lc_rs,
-        pki_types::{CertificateDer, ServerName, pem::PemObject},
+        pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
     },
 };
 
@@ -62,6 +62,15 @@ impl Client {
     ///
     /// If the file cannot be read or holds no certificate.
     pub fn trusting(ca_pem: &Path) -> io::Result<Self> {
+        Self::identified_by(ca_pem, None)
+    }
+
+    /// The same, which shows this certificate with its key.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read or does not hold what it should.
+    pub fn identified_by(ca_pem: &Path, client_pem: Option<(&Path, &Path)>) -> io::Result<Self> {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_file_iter(ca_pem).map_err(io::Error::other)? {
             roots.add(certificate.map_err(io::Error::other)?).map_err(io::Error::other)?;
@@ -69,8 +78,15 @@ impl Client {
         let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(io::Error::other)?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+            .with_root_certificates(roots);
+        let config = match client_pem {
+            None => config.with_no_client_auth(),
+            Some((certificate, key)) => {
+                let certificate = CertificateDer::from_pem_file(certificate).map_err(io::Error::other)?;
+                let key = PrivateKeyDer::from_pem_file(key).map_err(io::Error::other)?;
+                config.with_client_auth_cert(vec![certificate], key).map_err(io::Error::other)?
+            }
+        };
         Ok(Self { tls: Some(TlsConnector::from(Arc::new(config))) })
     }
 

@@ -59,6 +59,11 @@ pub(crate) fn not_found() -> Answer {
     Answer::html(404, page("404: Page not found", "<p>Make sure the address is correct.</p>"))
 }
 
+/// What something in front of GitLab says to strangers.
+pub(crate) fn gateway() -> Answer {
+    Answer::html(403, page("Company gateway", "<p>You are not let through.</p>"))
+}
+
 /// What Rails answers to a form without the session's token.
 pub(crate) fn bad_csrf() -> Answer {
     let content = "<p class=\"error\">The change you requested was rejected.</p>";

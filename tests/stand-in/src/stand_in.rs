@@ -23,8 +23,14 @@ pub struct StandIn {
     shared: Arc<Shared>,
     url: String,
     control_url: String,
-    ca_pem: Option<PathBuf>,
-    _home: TempDir,
+    files: Files,
+}
+
+/// What of the server's directory others may read.
+pub(crate) struct Files {
+    pub(crate) ca_pem: Option<PathBuf>,
+    pub(crate) client_pem: Option<(PathBuf, PathBuf)>,
+    pub(crate) _home: TempDir,
 }
 
 /// Unwraps what a test or script asked for.
@@ -39,15 +45,8 @@ impl StandIn {
         Builder::default()
     }
 
-    pub(crate) fn new(
-        server: Server,
-        shared: Arc<Shared>,
-        url: String,
-        control_url: String,
-        ca_pem: Option<PathBuf>,
-        home: TempDir,
-    ) -> Self {
-        Self { _server: server, shared, url, control_url, ca_pem, _home: home }
+    pub(crate) fn new(server: Server, shared: Arc<Shared>, url: String, control_url: String, files: Files) -> Self {
+        Self { _server: server, shared, url, control_url, files }
     }
 
     /// The address a person would type, without a slash at the end.
@@ -62,7 +61,12 @@ impl StandIn {
 
     /// The certificate of the authority to trust, if this is HTTPS.
     pub fn ca_pem(&self) -> Option<&Path> {
-        self.ca_pem.as_deref()
+        self.files.ca_pem.as_deref()
+    }
+
+    /// What a client must show, if it must show anything: the files of its certificate and key.
+    pub fn client_pem(&self) -> Option<(&Path, &Path)> {
+        self.files.client_pem.as_ref().map(|(certificate, key)| (certificate.as_path(), key.as_path()))
     }
 
     /// Changes settings that differ between installations and versions.

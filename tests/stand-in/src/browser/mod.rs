@@ -119,6 +119,16 @@ impl Browser {
         Ok(self)
     }
 
+    /// Trusts this authority, and shows this certificate with its key.
+    ///
+    /// # Errors
+    ///
+    /// If a file does not hold what it should.
+    pub fn identified_by(mut self, ca_pem: &Path, client_pem: Option<(&Path, &Path)>) -> io::Result<Self> {
+        self.client = Client::identified_by(ca_pem, client_pem)?;
+        Ok(self)
+    }
+
     /// Opens an address and stays until there is nothing left to press.
     ///
     /// # Errors

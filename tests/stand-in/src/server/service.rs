@@ -55,6 +55,7 @@ pub(super) async fn answer(visit: &Visit, request: Request<Incoming>) -> Result<
         return deliver(visit, entry, None, damage).await;
     }
     let response = match body {
+        _ if !passes_gateway(visit, &call, endpoint) => pages::gateway().whole(),
         Some(body) => git::serve(&visit.shared, &call, body).await,
         None => {
             let answer = process(visit, &call, endpoint);
@@ -66,6 +67,13 @@ pub(super) async fn answer(visit: &Visit, request: Request<Incoming>) -> Result<
     };
     delay(fault.as_ref(), When::After).await;
     deliver(visit, entry, Some(response), damage).await
+}
+
+/// Whether the request comes as far as GitLab.
+fn passes_gateway(visit: &Visit, call: &Call, endpoint: Endpoint) -> bool {
+    let for_people = matches!(endpoint, Endpoint::SignIn | Endpoint::Authorize | Endpoint::Device);
+    let gateway = visit.shared.lock().modes.gateway.clone();
+    for_people || gateway.is_none_or(|(name, value)| call.header(name) == Some(&value))
 }
 
 /// Sleeps if the fault is a delay on this side of the work.

@@ -26,6 +26,9 @@ pub struct Modes {
     /// For how long git and the API do not know a new access token yet: GitLab's replicas can lag
     /// through a token's first second (§1.5).
     pub unseen_for: Duration,
+    /// Something in front of GitLab lets only requests with this header through, name and value.
+    /// (People sign in there in another way, so the pages for them stay open.)
+    pub gateway: Option<(String, String)>,
     /// Groups that demand a live SAML session for git, with the address the refusal prints (§2.2).
     pub sso_enforced: BTreeMap<String, String>,
 }
@@ -41,6 +44,7 @@ impl Default for Modes {
             token_lifetime: Some(Duration::from_secs(7200)),
             omit_expires_in: false,
             unseen_for: Duration::ZERO,
+            gateway: None,
             sso_enforced: BTreeMap::new(),
         }
     }
