@@ -25,7 +25,7 @@ const JUDGED_WITHIN: Duration = Duration::from_secs(3);
 const LAST_RESORT: u32 = 12;
 
 /// Names the account that this command and its children get, and no other.
-const ACCOUNT_VARIABLE: &str = "GIT_CREDENTIAL_GITLAB_ACCOUNT";
+pub const ACCOUNT_VARIABLE: &str = "GIT_CREDENTIAL_GITLAB_ACCOUNT";
 
 /// What of git's request the daemon needs to know.
 const GET_KEYS: [&str; 6] = ["protocol", "host", "path", "username", "capability[]", key::MIN_LIFE];

@@ -9,7 +9,7 @@
 //!
 //! ```text
 //! helper, cli -> client -> endpoint, protocol, place -> instance, credential
-//! cli, daemon -> label, rights, idn -> instance
+//! cli, daemon -> access, label, rights, idn -> instance
 //! daemon/server -> link, accounts -> account -> renewal -> schedule, lid, gitlab, store -> secret, clock
 //! ```
 //!
@@ -20,6 +20,7 @@
 //! `endpoint`, `client`, `daemon::listener`, `daemon::hardening`, `daemon::systemd` and
 //! `daemon::store::keyring`; elsewhere it is a line or two (file modes, signals, the browser).
 
+pub mod access;
 pub mod client;
 pub mod credential;
 pub mod endpoint;

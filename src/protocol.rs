@@ -67,6 +67,8 @@ pub mod action {
     pub const UNLINK: &str = "unlink";
     /// git's config says anew which account answers where.
     pub const USE: &str = "use";
+    /// One block per project that an account may reach, as they come; then the last.
+    pub const REPOS: &str = "repos";
     /// One block per account, then one about the daemon.
     pub const STATUS: &str = "status";
     /// Finish what runs, save, and end.

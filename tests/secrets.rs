@@ -35,6 +35,7 @@ fn nothing_secret_is_in_any_log_argument_environment_or_message() {
             .succeeded(),
     );
     hear(sandbox.verb(["status", "--json", "-v"]));
+    hear(sandbox.verb(["repos", "-v"]).succeeded());
     let clone = sandbox.git(["clone", &sandbox.project("group/app"), "app"]).succeeded();
     hear(clone);
     for what in [What::Html, What::BrokenJson, What::TransientInvalidGrant, What::Truncate, What::Reset] {

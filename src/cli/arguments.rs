@@ -4,8 +4,10 @@ use std::ffi::OsString;
 use std::fmt;
 use std::str::FromStr;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::access;
 use crate::idn;
 use crate::instance::{Instance, NotAnInstance};
 use crate::place::Place;
@@ -54,6 +56,12 @@ pub(super) enum Verb {
     /// Say which of several accounts answers where
     #[command(long_about = USE, after_help = USE_EXAMPLES)]
     Use(Use),
+    /// List the projects that an account may reach, with its role
+    #[command(long_about = REPOS, after_help = REPOS_EXAMPLES)]
+    Repos(Repos),
+    /// Print an access token for scripts
+    #[command(long_about = TOKEN, after_help = TOKEN_EXAMPLES)]
+    Token(Token),
     /// Let git ask this program for a GitLab
     #[command(long_about = CONFIGURE)]
     Configure(Configure),
@@ -120,6 +128,32 @@ Examples:
   git credential-gitlab use bob gitlab.example.com --for group/sub
   git credential-gitlab use bob --for group/sub --remove
   git credential-gitlab use alice+read-only --for group/scripts";
+
+const REPOS: &str = "\
+List the projects that an account may reach, with its role.
+
+They come in the order in which they were created, and are shown as they come. On a terminal it is
+a table. Elsewhere each line has five values with a tab between them: path, role, visibility, last
+activity, and `archived` or `-`.";
+
+const REPOS_EXAMPLES: &str = "\
+Examples:
+  git credential-gitlab repos
+  git credential-gitlab repos gitlab.example.com --group group/sub --min-access developer
+  git credential-gitlab repos --search app --limit 10
+  git credential-gitlab repos --json | jq -r '.[].http_url'";
+
+const TOKEN: &str = "\
+Print an access token for scripts: the one that git would get, renewed first if it must be.
+
+It is a secret: whoever reads it can do what `status` says of the account until it ends, two hours
+after it was issued. Other users of the machine can see command lines; the second example has none.";
+
+const TOKEN_EXAMPLES: &str = "\
+Examples:
+  curl -H \"Authorization: Bearer $(git credential-gitlab token)\" https://gitlab.com/api/v4/user
+  printf 'Authorization: Bearer %s' \"$(git credential-gitlab token)\" | curl -H @- https://gitlab.com/api/v4/user
+  git credential-gitlab token gitlab.example.com --account alice+read-only --min-life 1800";
 
 const CONFIGURE: &str = "\
 Let git ask this program for a GitLab.
@@ -245,6 +279,45 @@ pub(super) struct Use {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Repos {
+    /// Which GitLab [default: gitlab.com, or the only one linked]
+    pub(super) host: Option<Host>,
+    /// Which account, as status shows it [default: the one that answers where nothing else decides]
+    #[arg(long, value_name = "NAME")]
+    pub(super) account: Option<String>,
+    /// Only those that the server finds with this text
+    #[arg(long, value_name = "TEXT")]
+    pub(super) search: Option<String>,
+    /// Only those below this group
+    #[arg(long, value_name = "PATH")]
+    pub(super) group: Option<String>,
+    /// Only those with at least this role
+    #[arg(long, value_name = "ROLE", value_parser = PossibleValuesParser::new(access::ROLES.map(|(_, word)| word)))]
+    pub(super) min_access: Option<String>,
+    /// Only archived ones (otherwise they are among the others, and marked)
+    #[arg(long)]
+    pub(super) archived: bool,
+    /// No more than so many
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) limit: Option<u64>,
+    /// For programs: as a JSON array
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Token {
+    /// Which GitLab [default: gitlab.com, or the only one linked]
+    pub(super) host: Option<Host>,
+    /// Which account, as status shows it [default: the one that answers where nothing else decides]
+    #[arg(long, value_name = "NAME")]
+    pub(super) account: Option<String>,
+    /// How many seconds it must still live, as far as the server grants that
+    #[arg(long, value_name = "SECONDS")]
+    pub(super) min_life: Option<u64>,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Configure {
     /// Which GitLab [default: the only one linked, or gitlab.com]
     pub(super) host: Option<Host>,
@@ -340,6 +413,9 @@ mod tests {
             &["x", "use"],
             &["x", "use", "bob", "--for", "https://h/group"],
             &["x", "unlink", "--all", "--account", "alice"],
+            &["x", "repos", "--min-access", "admin"],
+            &["x", "repos", "--limit", "0"],
+            &["x", "token", "--min-life", "-1"],
             &["x", "-q", "-v", "status"],
         ] {
             assert!(Arguments::try_parse_from(words).is_err(), "{words:?}");

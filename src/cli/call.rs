@@ -14,6 +14,10 @@ pub(super) const SOON: Duration = Duration::from_secs(15);
 /// How long it may take for what it must ask servers about.
 pub(super) const AFTER_ASKING_SERVERS: Duration = Duration::from_secs(90);
 
+/// How long the next part of a long list may take: half a dozen requests to a server that is slow,
+/// or that wants to be left alone for a minute. Whoever waits can press Ctrl-C.
+pub(super) const A_PART: Duration = Duration::from_secs(300);
+
 /// A reply, read block by block.
 pub(super) struct Reply {
     conversation: Conversation,
@@ -62,6 +66,12 @@ impl Reply {
             Some(failure) => Err(failure.into()),
             None => Ok(block),
         }
+    }
+
+    /// The same, of a long list: every part has the whole time.
+    pub(super) fn next_part(&mut self) -> Result<Option<Attributes>, Error> {
+        self.conversation.wait_anew();
+        self.good_block()
     }
 
     /// Waits until the daemon closes the connection.

@@ -1,13 +1,16 @@
 //! The people's side: one file per verb, each of which asks the daemon and tells the person.
 //!
-//! No secret ever comes here: the daemon links and renews, git gets its tokens from the helper,
-//! and what a verb prints is names, addresses and times. Data goes to stdout, everything else to
+//! No secret ever comes here, but the access token that `token` is asked for: the daemon links and
+//! renews, git gets its tokens from the helper, and what a verb prints is names, addresses and
+//! times. Data goes to stdout, everything else to
 //! stderr, both through `terminal`, which is why nothing else needs to distrust a text.
 //!
 //! ```text
-//! link, unlink, status, use_account, configure, daemon   the verbs
+//! link, unlink, status, use_account, repos, token, configure, daemon   the verbs
 //!   registration, linked, consent -> paste, qr, browser   what only link needs
 //!   report, json -> time                      how status looks
+//!   project, project_table -> time            how repos looks
+//!   whose                                     whom repos and token are for
 //!   entry -> chain, helper_list, helper_path, git_config   what configure does to git's config
 //!   choices -> git_config                     what use does to it
 //! completion, man                             made from the command line's own description
@@ -46,14 +49,19 @@ mod link;
 mod linked;
 mod man;
 mod paste;
+mod project;
+mod project_table;
 mod qr;
 mod registration;
 mod report;
+mod repos;
 mod status;
 mod terminal;
 mod time;
+mod token;
 mod unlink;
 mod use_account;
+mod whose;
 
 /// Runs the verb of a command line, whose first word is the program's own name. The result is
 /// the exit code.
@@ -79,6 +87,8 @@ fn verb(verb: Verb, terminal: Terminal) -> Result<u8, Error> {
         Verb::Unlink(wanted) => unlink::run(&wanted, terminal),
         Verb::Status(wanted) => status::run(&wanted, terminal),
         Verb::Use(wanted) => use_account::run(&wanted, terminal),
+        Verb::Repos(wanted) => repos::run(&wanted, terminal),
+        Verb::Token(wanted) => token::run(&wanted, terminal),
         Verb::Configure(wanted) => configure::configure(&wanted, terminal),
         Verb::Unconfigure(wanted) => configure::unconfigure(&wanted, terminal),
         Verb::Daemon { verb } => daemon::run(&verb, terminal),

@@ -29,10 +29,36 @@ impl Terminal {
 
     /// Data: to stdout. A reader that ends early has what it wanted.
     pub(super) fn print(self, text: &str) -> Result<(), Error> {
-        match io::stdout().write_all(clean(text).as_bytes()) {
-            Err(why) if why.kind() != io::ErrorKind::BrokenPipe => Err(Error::Terminal(why)),
-            _ => Ok(()),
+        self.offer(text).map(drop)
+    }
+
+    /// The same for data that comes bit by bit: false once nobody reads any more.
+    pub(super) fn offer(self, text: &str) -> Result<bool, Error> {
+        write(&clean(text))
+    }
+
+    /// A line of values with a tab between them, each of them cleaned by itself.
+    pub(super) fn offer_row(self, cells: &[&str]) -> Result<bool, Error> {
+        let cells: Vec<String> = cells.iter().map(|cell| printable(cell, LONGEST_LINE)).collect();
+        write(&(cells.join("\t") + "\n"))
+    }
+
+    /// A token that was asked for, as it is: shortened it would be none.
+    pub(super) fn print_secret(self, token: &str) -> Result<(), Error> {
+        if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(Error::Incomplete("usable token"));
         }
+        if io::stdout().is_terminal() {
+            self.say("warning: this is a secret; whoever reads it can act as you until it ends");
+        }
+        write(&format!("{token}\n")).map(drop)
+    }
+
+    /// How wide stdout is, if it is a terminal; 80 for one that does not say.
+    pub(super) fn width(self) -> Option<usize> {
+        let stdout = io::stdout();
+        let size = || terminal_size::terminal_size_of(&stdout);
+        stdout.is_terminal().then(|| size().map_or(80, |(width, _)| width.0.into()))
     }
 
     /// A line of data, with a tab in it.
@@ -115,6 +141,16 @@ fn read_in_background() -> mpsc::Receiver<String> {
         }
     });
     lines
+}
+
+/// Writes data; false if nobody reads it.
+fn write(data: &str) -> Result<bool, Error> {
+    let mut stdout = io::stdout();
+    match stdout.write_all(data.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(true),
+        Err(why) if why.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(why) => Err(Error::Terminal(why)),
+    }
 }
 
 /// The lines of a text, each printable and ended, with their indentation.

@@ -36,6 +36,21 @@ impl Now {
         self.show(self.seconds.saturating_add_unsigned(seconds))
     }
 
+    /// How long ago a moment was, in one unit: at most nine characters.
+    pub(super) fn age(&self, moment: &str) -> Option<String> {
+        let then: Timestamp = moment.parse().ok()?;
+        let seconds = self.seconds.saturating_sub(then.as_second()).max(0); // a server's clock may be ahead
+        Some(match (seconds / 60, seconds / 3600, seconds / 86_400) {
+            (0, _, _) => "now".into(),
+            (minutes, 0, _) => format!("{minutes} min"),
+            (_, hours, 0) => format!("{hours} h"),
+            (_, _, 1) => "1 day".into(),
+            (_, _, days @ ..60) => format!("{days} days"),
+            (_, _, days @ ..730) => format!("{} months", days / 30),
+            (_, _, days) => format!("{} years", days / 365),
+        })
+    }
+
     /// Whether a time has passed.
     pub(super) fn is_past(&self, seconds: i64) -> bool {
         seconds <= self.seconds
@@ -77,6 +92,26 @@ mod tests {
         assert_eq!(now.show(1_699_000_000), "2023-11-03 08:26 (11 days ago)");
         assert_eq!(now.show(1_700_000_000), "22:13 (now)");
         assert_eq!(now.show(i64::MAX), "a time out of range");
+    }
+
+    #[test]
+    fn an_age_has_one_unit_and_fits_its_column() {
+        let now = Now::at(1_700_000_000); // 2023-11-14T22:13:20Z
+        for (moment, age) in [
+            ("2023-11-14T22:13:01Z", "now"),
+            ("2024-01-01T00:00:00Z", "now"),
+            ("2023-11-14T21:13:21Z", "59 min"),
+            ("2023-11-14T21:13:20Z", "1 h"),
+            ("2023-11-13T22:13:20Z", "1 day"),
+            ("2023-11-04T22:13:20Z", "10 days"),
+            ("2023-09-14T22:13:20Z", "2 months"),
+            ("2021-11-20T00:00:00Z", "24 months"),
+            ("1969-01-01T00:00:00Z", "54 years"),
+        ] {
+            assert_eq!(now.age(moment).as_deref(), Some(age), "{moment}");
+            assert!(age.len() <= 9);
+        }
+        assert_eq!(now.age("soon"), None);
     }
 
     #[test]

@@ -172,6 +172,11 @@ impl Conversation {
         }
     }
 
+    /// Gives the daemon its whole time again: for a reply that is as long as somebody reads.
+    pub fn wait_anew(&mut self) {
+        self.started = Instant::now();
+    }
+
     /// What is heard of the daemon within a while, for somebody who has other things to look at
     /// meanwhile.
     pub fn next_within(&mut self, within: Duration) -> Result<Heard, CallError> {

@@ -18,6 +18,7 @@ mod log;
 mod places;
 mod profile;
 mod renewal;
+mod repos;
 mod schedule;
 mod secret;
 mod server;

@@ -14,6 +14,7 @@ use super::accounts::{Accounts, Question};
 use super::clock::Timestamp;
 use super::link;
 use super::listener;
+use super::repos::{self, Listing, Stopped};
 use super::schedule::Reason;
 use super::secret::Secret;
 use crate::credential::{Attributes, Parser, printable};
@@ -105,6 +106,7 @@ impl Server {
                 send(stream, &Attributes::new()).await
             }
             action::USE => send(stream, &self.choose_again().await).await,
+            action::REPOS => self.repos(stream, &request).await,
             action::STATUS => self.status(stream, &request).await,
             action::LINK => self.link(stream, &request).await,
             action::UNLINK => self.unlink(stream, &request).await,
@@ -198,6 +200,27 @@ impl Server {
         for problem in self.accounts.problems() {
             last.push("problem[]", problem);
         }
+        send(stream, &last).await
+    }
+
+    /// Lists projects for as long as the client reads.
+    async fn repos(&self, stream: &Stream, request: &Attributes) -> io::Result<()> {
+        let mut listing = match Listing::begin(request, &self.accounts).await {
+            Ok(listing) => listing,
+            Err(failure) => return send(stream, &failure.to_block()).await,
+        };
+        let last = loop {
+            match listing.page().await {
+                Ok(None) => break listing.end(),
+                Ok(Some(projects)) => {
+                    for project in &projects {
+                        send(stream, &repos::block(project)).await?;
+                    }
+                }
+                Err(Stopped::NoToken(refusal)) => break refused(&listing.account, refusal).to_block(),
+                Err(Stopped::Failed(failure)) => break failure.to_block(),
+            }
+        };
         send(stream, &last).await
     }
 

@@ -129,6 +129,13 @@ impl Actor {
                 }
                 self.tell(false);
             }
+            Command::Api { reply } => {
+                let server = self.means.server.clone();
+                // Without a login the asker is let go, and builds one that knows less.
+                if let Some(record) = self.logins.held().map(|held| held.in_use().record.clone()) {
+                    tokio::spawn(async move { reply.send(server.connect(Some(&record)).await) });
+                }
+            }
             Command::Retire { reply } => {
                 self.retiring.push(reply);
                 self.ending = true;

@@ -74,6 +74,7 @@ enum Command {
     Worked { token: Secret, reply: oneshot::Sender<()> },
     Refused { token: Secret, reply: oneshot::Sender<()> },
     Status { check: bool, reply: oneshot::Sender<Status> },
+    Api { reply: oneshot::Sender<GitLab> },
     Retire { reply: oneshot::Sender<Option<Retired>> },
 }
 
@@ -173,7 +174,15 @@ impl Account {
 
     /// The server as this account reaches it, for the last words of a retired account.
     pub async fn gitlab(&self, record: &Record) -> GitLab {
-        Server::new(self.profile.clone()).connect(record).await
+        Server::new(self.profile.clone()).connect(Some(record)).await
+    }
+
+    /// The same for what needs a token alone.
+    pub async fn api(&self) -> GitLab {
+        match self.ask(|reply| Command::Api { reply }).await {
+            Some(gitlab) => gitlab,
+            None => Server::new(self.profile.clone()).connect(None).await,
+        }
     }
 
     /// What its owner must know about the way to its server, whatever else is well.
@@ -206,14 +215,17 @@ impl Server {
     }
 
     async fn gitlab(&self, record: &Record) -> &GitLab {
-        self.gitlab.get_or_init(|| self.connect(record)).await
+        self.gitlab.get_or_init(|| self.connect(Some(record))).await
     }
 
-    async fn connect(&self, record: &Record) -> GitLab {
+    async fn connect(&self, record: Option<&Record>) -> GitLab {
         let Profile { instance, client_id, endpoints, network: seen, .. } = &*self.profile;
-        let seen = seen.clone().with_secrets(record.proxy_credentials.clone(), &record.extra_headers);
+        let credentials = record.and_then(|record| record.proxy_credentials.clone());
+        let headers = record.map_or(&[][..], |record| &record.extra_headers);
+        let seen = seen.clone().with_secrets(credentials, headers);
         let network = self.network().await.clone().or(&seen);
-        GitLab::new(instance.clone(), client_id.clone(), record.client_secret.clone(), endpoints.clone(), network)
+        let secret = record.and_then(|record| record.client_secret.clone());
+        GitLab::new(instance.clone(), client_id.clone(), secret, endpoints.clone(), network)
     }
 
     /// The way to it as git config has it now.

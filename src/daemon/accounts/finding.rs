@@ -97,6 +97,30 @@ impl Accounts {
         }
     }
 
+    /// The account that a person's command means, who names it or not.
+    pub async fn meant(&self, instance: &Instance, label: Option<&str>) -> Result<Account, Failure> {
+        let found = match label {
+            Some(label) => self.list(Some(instance), Some(label)).into_iter().next(),
+            None => self.default_of(instance).await,
+        };
+        found.ok_or_else(|| {
+            if let Some(problem) = self.problem_at(instance) {
+                return Failure::new(Code::Store, problem);
+            }
+            let there: Vec<String> = self.list(Some(instance), None).iter().map(|it| it.profile.label()).collect();
+            let account = label.filter(|label| label::is_plain(label)).map(|label| format!(" --account {label}"));
+            let others = match there.as_slice() {
+                [] => String::new(),
+                there => format!(" as {}, but linked as {}", label.unwrap_or("its default"), there.join(" and ")),
+            };
+            let (link, account) = (instance.short(), account.unwrap_or_default());
+            let text = format!(
+                "{instance} is not linked{others}; to link it, type: git credential-gitlab link {link}{account}"
+            );
+            Failure::new(Code::NotLinked, text)
+        })
+    }
+
     /// The account that answers at an instance as long as nobody has chosen: the one that was
     /// linked first, but none that can only read if there is another.
     pub fn first_of(&self, instance: &Instance) -> Option<Account> {
@@ -140,7 +164,11 @@ impl Accounts {
     /// A state file that can't be read and, by its name, could be about this host.
     pub fn problem_for(&self, question: &Question) -> Option<String> {
         let (scheme, host) = (str::from_utf8(question.scheme).ok()?, str::from_utf8(&question.host).ok()?);
-        let slug = Instance::parse(&format!("{scheme}://{host}")).ok()?.slug();
+        self.problem_at(&Instance::parse(&format!("{scheme}://{host}")).ok()?)
+    }
+
+    fn problem_at(&self, instance: &Instance) -> Option<String> {
+        let slug = instance.slug();
         let about = |problem: &&ProfileError| {
             let below = problem.id().strip_prefix(&slug);
             below.is_some_and(|below| below.starts_with([Instance::SLUG_SEPARATOR, Profile::ID_SEPARATOR]))

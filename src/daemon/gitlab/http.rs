@@ -73,7 +73,12 @@ impl Http {
     }
 
     /// Sends a request. Statuses that say nothing about it become [`Trouble::Transient`] here.
-    pub(super) async fn send(&self, mut request: Request) -> Result<HttpResponse, Trouble> {
+    pub(super) async fn send(&self, request: Request) -> Result<HttpResponse, Trouble> {
+        self.send_up_to(request, MAX_BODY).await
+    }
+
+    /// The same, for an answer that may be larger.
+    pub(super) async fn send_up_to(&self, mut request: Request, max: usize) -> Result<HttpResponse, Trouble> {
         let url = request.url().clone();
         let place = format!("{} {}", request.method(), url.path());
         self.add_extra_headers(&mut request)?;
@@ -98,7 +103,7 @@ impl Http {
         }
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(|why| self.failed(&url, why))? {
-            if body.len() + chunk.len() > MAX_BODY {
+            if body.len() + chunk.len() > max {
                 let why = format!("the answer to {place} is far too long");
                 return Err(Trouble::Transient { why, retry_after: None, lost: true });
             }

@@ -8,6 +8,7 @@ mod device;
 mod http;
 mod network;
 mod oauth;
+pub mod projects;
 mod proxy;
 mod redirect;
 mod rest;

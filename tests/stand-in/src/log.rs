@@ -64,10 +64,13 @@ impl Endpoint {
 
 /// Parameters whose values may appear in the log. All others are secrets, or might be.
 const PRINTABLE: &[&str] = &[
+    "archived",
     "client_id",
     "code_challenge_method",
     "grant_type",
     "id_after",
+    "id_before",
+    "include_subgroups",
     "membership",
     "min_access_level",
     "order_by",

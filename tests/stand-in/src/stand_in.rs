@@ -238,6 +238,13 @@ impl StandIn {
         must(world.grant(user, path, role));
     }
 
+    /// Gives a role in a project, or below a group, through another group that it is shared with.
+    pub fn share(&self, username: &str, path: &str, role: Role) {
+        let world = &mut *self.shared.lock();
+        let user = must(world.user_id(username));
+        world.shared_roles.push((user, path.to_owned(), role));
+    }
+
     /// The bare repository on disk.
     pub fn repository_path(&self, path: &str) -> PathBuf {
         let world = &mut *self.shared.lock();

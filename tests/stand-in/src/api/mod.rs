@@ -29,17 +29,23 @@ pub(crate) fn answer(world: &mut World, call: &Call) -> Answer {
         "/user" if get => auth::require(caller, auth::USER).map(|caller| user(world, &caller)),
         "/metadata" if get => auth::require(caller, auth::USER).map(|_| metadata(world)),
         "/version" if get => auth::require(caller, auth::USER).map(|_| version()),
-        "/projects" if get => projects::list(world, call, caller),
+        "/projects" if get => projects::list(world, call, caller, None),
         "/personal_access_tokens/self" | "/personal_access_tokens/self/rotate" => {
             personal_tokens::answer(world, call, caller)
         }
-        _ => match path.strip_prefix("/projects/") {
-            Some(id) if get && !id.contains('/') => projects::show(world, id, caller),
+        _ => match (path.strip_prefix("/projects/"), group(path)) {
+            (Some(id), _) if get && !id.contains('/') => projects::show(world, id, caller),
+            (_, Some(group)) if get => projects::list(world, call, caller, Some(group)),
             _ => Err(not_found("404 Not Found")),
         },
     };
     let answer = answer.unwrap_or_else(|refusal| refusal);
     Answer { who, ..answer }
+}
+
+/// The group whose projects are asked for.
+fn group(path: &str) -> Option<&str> {
+    path.strip_prefix("/groups/")?.strip_suffix("/projects").filter(|id| !id.contains('/'))
 }
 
 fn not_found(text: &str) -> Answer {

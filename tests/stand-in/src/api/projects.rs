@@ -31,10 +31,20 @@ pub(super) fn show(world: &World, id: &str, caller: Option<Caller>) -> Result<An
     Ok(Answer::json(200, &full(world, project, user)))
 }
 
-/// `GET /projects`
-pub(super) fn list(world: &World, call: &Call, caller: Option<Caller>) -> Result<Answer, Answer> {
+/// `GET /projects`, or `GET /groups/:id/projects`
+pub(super) fn list(world: &World, call: &Call, caller: Option<Caller>, group: Option<&str>) -> Result<Answer, Answer> {
     let caller = caller.map(|caller| auth::require(Some(caller), auth::PROJECTS)).transpose()?;
     let user = caller.map(|caller| caller.user);
+    let group = group.map(|id| percent_decode_str(id).decode_utf8_lossy().into_owned());
+    let below = |project: &Project| group.as_ref().is_none_or(|group| project.is_in(group));
+    let deep = call.query.get("include_subgroups") == Some("true");
+    let direct = |project: &Project| {
+        let parent = project.path.rsplit_once('/').map_or("", |(parent, _)| parent);
+        deep || group.as_ref().is_none_or(|group| parent == group)
+    };
+    if group.is_some() && !world.projects.iter().any(|project| below(project) && world.can_see(user, project)) {
+        return Err(not_found("404 Group Not Found"));
+    }
     let number = |name: &str| call.query.get(name).and_then(|value| value.parse::<u64>().ok());
     let keyset = call.query.get("pagination") == Some("keyset");
     let ascending = call.query.get("sort") == Some("asc");
@@ -43,12 +53,19 @@ pub(super) fn list(world: &World, call: &Call, caller: Option<Caller>) -> Result
         return Err(Answer::json(405, &json!({ "error": text })));
     }
     let min_level = number("min_access_level");
-    let member = call.query.get("membership") == Some("true");
+    // A group's list knows neither of these, nor keyset pages.
+    let member = group.is_none() && call.query.get("membership") == Some("true");
+    let keyset = keyset && group.is_none();
+    let cut = |name: &str| number(name).filter(|_| group.is_none());
+    let (after, before) = (cut("id_after"), cut("id_before"));
+    let archived = call.query.get("archived").map(|text| text == "true");
     let search = call.query.get("search").map(str::to_lowercase);
     let mut found: Vec<&Project> = world
         .projects
         .iter()
-        .filter(|project| world.can_see(user, project))
+        .filter(|project| world.can_see(user, project) && below(project) && direct(project))
+        .filter(|project| after.is_none_or(|id| project.id > id) && before.is_none_or(|id| project.id < id))
+        .filter(|project| archived.is_none_or(|archived| project.archived == archived))
         .filter(|project| {
             let level = user.and_then(|user| world.role(user, project)).map(Role::level);
             (!member || level.is_some())
@@ -106,7 +123,7 @@ fn link(world: &World, call: &Call, name: &str, value: &str) -> String {
     let mut query = Serializer::new(String::new());
     query.extend_pairs(call.query.iter().filter(|(key, _)| *key != name));
     let query = query.append_pair(name, value).finish();
-    format!("<{}?{query}>; rel=\"next\"", world.site.url("/api/v4/projects"))
+    format!("<{}?{query}>; rel=\"next\"", world.site.url(&call.path))
 }
 
 /// What `simple=true` leaves.
@@ -114,7 +131,7 @@ fn brief(world: &World, project: &Project) -> Value {
     let path = &project.path;
     json!({
         "id": project.id,
-        "description": Value::Null,
+        "description": description(),
         "name": project.slug(),
         "name_with_namespace": path.replace('/', " / "),
         "path": project.slug(),
@@ -125,9 +142,15 @@ fn brief(world: &World, project: &Project) -> Value {
     })
 }
 
+/// As long as GitLab lets it be: clients must not count on short pages.
+fn description() -> String {
+    "All about it. ".repeat(142)
+}
+
 fn full(world: &World, project: &Project, user: Option<UserId>) -> Value {
     let mut body = brief(world, project);
     body["visibility"] = json!(project.visibility);
+    body["last_activity_at"] = "2026-09-01T12:34:56.789Z".into();
     body["archived"] = project.archived.into();
     body["empty_repo"] = (!project.repository).into();
     if let Some(user) = user {

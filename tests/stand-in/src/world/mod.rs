@@ -74,6 +74,8 @@ pub(crate) struct World {
     pub(crate) projects: Vec<Project>,
     /// Who has which role where: a project's path, or a group's.
     pub(crate) roles: Vec<(UserId, String, Role)>,
+    /// The same through groups that projects are shared with: `permissions` does not show them (§3).
+    pub(crate) shared_roles: Vec<(UserId, String, Role)>,
     pub(crate) bans: Bans,
     pub(crate) faults: Vec<Fault>,
     pub(crate) log: Vec<Request>,
@@ -96,6 +98,7 @@ impl World {
             personal_tokens: Vec::new(),
             projects: Vec::new(),
             roles: Vec::new(),
+            shared_roles: Vec::new(),
             bans: Bans::default(),
             faults: Vec::new(),
             log: Vec::new(),

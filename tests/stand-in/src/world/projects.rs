@@ -131,9 +131,17 @@ impl World {
         self.role_where(user, |place| project.is_in(place))
     }
 
+    /// The best role through a group that the project, or a group around it, is shared with.
+    fn shared_role(&self, user: UserId, project: &Project) -> Option<Role> {
+        let own = self.shared_roles.iter();
+        let here = own.filter(|(member, place, _)| *member == user && (project.is_in(place) || *place == project.path));
+        here.map(|(_, _, role)| *role).max()
+    }
+
     /// The role that counts.
     pub(crate) fn role(&self, user: UserId, project: &Project) -> Option<Role> {
-        self.project_role(user, project).max(self.group_role(user, project))
+        let own = self.project_role(user, project).max(self.group_role(user, project));
+        own.max(self.shared_role(user, project))
     }
 
     /// Whether `user` (or nobody) may know that the project exists.

@@ -78,6 +78,47 @@ fn min_access_level_is_obeyed() {
 }
 
 #[test]
+fn a_shared_project_is_reached_without_permissions_that_say_so() {
+    let scene = Scene::new();
+    scene.gitlab.add_project_without_repository("lent/app", Visibility::Private);
+    scene.gitlab.share("alice", "lent", Role::Developer);
+    let token = scene.pair("read_api").access_token;
+    let list = |query: &str| scene.get(&format!("/api/v4/projects?membership=true&{query}"), &token).json();
+    let lent = list("search=lent");
+    assert_eq!(lent[0]["permissions"], json!({"project_access": null, "group_access": null}));
+    let found = |query: &str| list(&format!("search=lent&{query}")).as_array().unwrap().len();
+    assert_eq!((found("min_access_level=30"), found("min_access_level=40")), (1, 0));
+    let id = lent[0]["id"].as_u64().unwrap();
+    assert_eq!((found(&format!("id_after={id}")), found(&format!("id_before={}", id + 1))), (0, 1));
+}
+
+#[test]
+fn a_group_lists_what_is_below_it_and_knows_no_keyset_pages() {
+    let scene = Scene::new();
+    for path in ["team/a", "team/sub/b", "teams/c"] {
+        scene.gitlab.add_project_without_repository(path, Visibility::Private);
+    }
+    scene.gitlab.add_project_without_repository("team/open", Visibility::Public);
+    scene.gitlab.grant("alice", "team/a", Role::Guest);
+    scene.gitlab.grant("alice", "team/sub", Role::Guest);
+    scene.gitlab.archive_project("team/a");
+    let token = scene.pair("read_api").access_token;
+    let count = |query: &str| {
+        let reply = scene.get(&format!("/api/v4/groups/team/projects?{query}"), &token);
+        reply.json().as_array().unwrap().len()
+    };
+    assert_eq!((count(""), count("include_subgroups=true")), (2, 3));
+    assert_eq!(count("include_subgroups=true&min_access_level=10"), 2);
+    assert_eq!((count("archived=true"), count("archived=false")), (1, 1));
+    let page = scene.get("/api/v4/groups/team/projects?pagination=keyset&order_by=id&per_page=1", &token);
+    assert!(page.header("link").contains("page=2"), "{}", page.header("link"));
+    let sub = scene.get("/api/v4/groups/team%2Fsub/projects", &token).json();
+    assert_eq!(sub[0]["path_with_namespace"], "team/sub/b");
+    let missing = scene.get("/api/v4/groups/nobody/projects", &token);
+    assert_eq!((missing.status.as_u16(), missing.json()), (404, json!({"message": "404 Group Not Found"})));
+}
+
+#[test]
 fn keyset_paging_can_end_on_an_empty_page() {
     let scene = Scene::new();
     for number in 1..4 {

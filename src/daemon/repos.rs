@@ -1,0 +1,264 @@
+//! What an account may reach, page by page, as fast as somebody reads.
+//!
+//! Nothing is asked of the server before what came last was taken: a client that stops reading
+//! stops this, and one page at a time is in memory.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use url::Url;
+
+use super::account::{Account, Refusal};
+use super::accounts::Accounts;
+use super::gitlab::projects::{
+    INSUFFICIENT_SCOPE, NO_KEYSET, NOT_FOUND, PER_PAGE, Page, Project, UNAUTHORIZED, Wanted,
+};
+use super::gitlab::{GitLab, Trouble};
+use crate::access;
+use crate::credential::Attributes;
+use crate::instance::Instance;
+use crate::place::Place;
+use crate::protocol::{Code, Failure, key};
+
+/// A server that wants to be left alone for longer is told of, not waited for: GitLab counts
+/// requests per minute.
+const LONGEST_WAIT: i64 = 60;
+
+/// How often it is waited for, for one page.
+const MOST_WAITS: u32 = 2;
+
+/// Why there are no more projects.
+#[derive(Debug)]
+pub enum Stopped {
+    /// There is no token to ask with.
+    NoToken(Refusal),
+    /// Anything else, in words.
+    Failed(Failure),
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        Stopped::Failed(failure)
+    }
+}
+
+/// A list that is being read.
+#[derive(Debug)]
+pub struct Listing {
+    /// Whose.
+    pub account: Account,
+    gitlab: GitLab,
+    wanted: Wanted,
+    next: Option<Url>,
+    keyset: bool,
+    /// The highest number so far: every page must get further.
+    last_id: u64,
+    /// How many more are wanted.
+    room: usize,
+    left_out: usize,
+}
+
+impl Listing {
+    /// Begins a list; nothing is asked yet.
+    pub async fn begin(request: &Attributes, accounts: &Accounts) -> Result<Self, Failure> {
+        let usage = |text: String| Failure::new(Code::Usage, text);
+        let instance = match request.text("host") {
+            Some(typed) => Instance::parse(typed).map_err(|why| usage(format!("{typed}: {why}")))?,
+            None => accounts.usual_instance(),
+        };
+        let text = |key: &str| request.text(key).filter(|text| !text.is_empty()).map(str::to_owned);
+        let min_access = match request.text("min_access") {
+            None => None,
+            Some(word) => Some(access::level(word).ok_or_else(|| usage(format!("{word}: there is no such role")))?),
+        };
+        let group = text("group").map(|group| group.trim_matches('/').to_owned());
+        if let Some(why) = group.as_ref().and_then(|group| group.parse::<Place>().err()) {
+            return Err(usage(why.to_string()));
+        }
+        let room = match request.text("limit") {
+            None => usize::MAX,
+            Some(number) => number.parse().map_err(|_| usage(format!("{number}: the limit is no number")))?,
+        };
+        let wanted = Wanted { search: text("search"), group, min_access, archived: request.flag("archived") };
+        let account = accounts.meant(&instance, request.text(key::ACCOUNT)).await?;
+        let gitlab = account.api().await;
+        let mut listing = Self { account, gitlab, wanted, next: None, keyset: true, last_id: 0, room, left_out: 0 };
+        listing.next = Some(listing.first_page(true)?);
+        Ok(listing)
+    }
+
+    /// The next projects; none after the last ones.
+    pub async fn page(&mut self) -> Result<Option<Vec<Project>>, Stopped> {
+        let Some(address) = self.next.take().filter(|_| self.room > 0) else { return Ok(None) };
+        let page = match self.ask(&address).await {
+            Ok(page) => page,
+            Err(Asked::Trouble(Trouble::Refused { error, .. })) if error == NO_KEYSET && self.keyset => {
+                self.keyset = false;
+                self.ask(&self.first_page(false)?).await.map_err(|why| self.stopped(why))?
+            }
+            Err(why) => return Err(self.stopped(why)),
+        };
+        let Page { mut projects, left_out, next } = page;
+        self.left_out += left_out;
+        let highest = projects.iter().map(|project| project.id).max();
+        // The last page may be empty. One that names another and brought nothing new goes in a
+        // circle, and would do so for ever.
+        if next.is_some() && highest.is_none_or(|id| id <= self.last_id) {
+            let why = format!("the list of {} has no end: the server goes in a circle", self.account.profile.who());
+            return Err(Failure::new(Code::Unreachable, why).into());
+        }
+        self.last_id = highest.unwrap_or(self.last_id);
+        projects.truncate(self.room);
+        self.room -= projects.len();
+        self.next = next;
+        self.find_roles(&mut projects).await;
+        Ok(Some(projects))
+    }
+
+    /// The block that ends the reply.
+    pub fn end(&self) -> Attributes {
+        Attributes::new()
+            .with("host", self.account.profile.instance.to_string())
+            .with("label", self.account.profile.label())
+            .with("left_out", self.left_out.to_string())
+            .with(key::DONE, "1")
+    }
+
+    fn first_page(&self, keyset: bool) -> Result<Url, Failure> {
+        let page = self.gitlab.first_page(&self.wanted, self.room.min(PER_PAGE), keyset);
+        page.map_err(|why| Failure::new(Code::Failed, why.to_string()))
+    }
+
+    /// Finds out which role the account has where the list does not say: GitLab does not say it
+    /// for a project that is shared with a group, nor, if it is older, below a group's group. But
+    /// it knows which projects one has at least some role in. What can't be found out stays open.
+    async fn find_roles(&self, projects: &mut [Project]) {
+        let mut open: HashMap<u64, &mut Option<u32>> = projects
+            .iter_mut()
+            .filter(|project| project.access_level.is_none())
+            .map(|project| (project.id, &mut project.access_level))
+            .collect();
+        let least = self.wanted.min_access.unwrap_or(0);
+        for (level, _) in access::ROLES.into_iter().rev().filter(|(level, _)| *level >= least) {
+            let (Some(first), Some(last)) = (open.keys().min(), open.keys().max()) else { return };
+            let Ok(address) = self.gitlab.those_with(level, &self.wanted, (*first, *last)) else { return };
+            let found = match self.ask(&address).await {
+                Ok(page) => page.projects,
+                // An old GitLab does not know every role.
+                Err(Asked::Trouble(Trouble::Refused { .. })) => continue,
+                Err(_) => return,
+            };
+            for project in found {
+                if let Some(access_level) = open.remove(&project.id) {
+                    *access_level = Some(level);
+                }
+            }
+        }
+    }
+
+    /// Asks for a page: once more if the token was dead, or the server was busy for a moment.
+    async fn ask(&self, address: &Url) -> Result<Page, Asked> {
+        let (mut refused, mut waits) = (false, 0);
+        loop {
+            let token = self.account.get(None).await.map_err(Asked::Refusal)?.token;
+            match self.gitlab.projects(&token, address).await {
+                Ok(page) => return Ok(page),
+                Err(Trouble::Refused { error, .. }) if error == UNAUTHORIZED && !refused => {
+                    refused = true;
+                    self.account.refused(token).await;
+                }
+                Err(Trouble::Transient { retry_after: Some(wait @ 0..=LONGEST_WAIT), .. }) if waits < MOST_WAITS => {
+                    waits += 1;
+                    tokio::time::sleep(Duration::from_secs(wait.unsigned_abs())).await;
+                }
+                Err(why) => return Err(Asked::Trouble(why)),
+            }
+        }
+    }
+
+    /// Why it ends here, for the person.
+    fn stopped(&self, why: Asked) -> Stopped {
+        let why = match why {
+            Asked::Refusal(refusal) => return Stopped::NoToken(refusal),
+            Asked::Trouble(why) => why,
+        };
+        let profile = &self.account.profile;
+        let (who, code) = (profile.who(), why.code());
+        let text = match &why {
+            Trouble::Refused { error, .. } if error == INSUFFICIENT_SCOPE => {
+                let scopes = match profile.scopes.as_slice() {
+                    [] => String::new(),
+                    scopes => format!(" (it has {})", scopes.join(" ")),
+                };
+                let link = match (profile.kind.as_str(), profile.read_only) {
+                    ("token", _) => format!("{} --token-stdin", profile.link_command()),
+                    (_, true) => profile.link_command(),
+                    (_, false) => format!("{} --scopes \"read_api write_repository\"", profile.link_command()),
+                };
+                format!(
+                    "the token of {who} may not list projects: it lacks the scope read_api{scopes}; \
+                     to link with it, type: {link}"
+                )
+            }
+            Trouble::Refused { error, .. } if error == UNAUTHORIZED && profile.kind == "token" => format!(
+                "{} does not let the token of {who} list projects; deploy tokens can't, a personal access token with \
+                 the scope read_api can. To link one, type: {} --token-stdin",
+                profile.instance,
+                profile.link_command()
+            ),
+            Trouble::Refused { error, .. } if error == UNAUTHORIZED => format!(
+                "the server refuses the token of {who}, also after it was checked; \
+                 to see more, type: git credential-gitlab status --check"
+            ),
+            Trouble::Refused { error, .. } if error == NOT_FOUND && self.wanted.group.is_some() => {
+                let group = self.wanted.group.as_deref().unwrap_or_default();
+                format!("there is no group {group} that {who} may see")
+            }
+            Trouble::Transient { retry_after: Some(wait), .. } => {
+                format!("the projects of {who} could not be listed: {why}, and wants to be asked again in {wait} s")
+            }
+            _ => format!("the projects of {who} could not be listed: {why}"),
+        };
+        Failure::new(code, text).into()
+    }
+}
+
+/// Why there is no page.
+enum Asked {
+    Refusal(Refusal),
+    Trouble(Trouble),
+}
+
+/// A project as a block of the reply.
+pub fn block(project: &Project) -> Attributes {
+    let Project {
+        id,
+        path,
+        name,
+        http_url,
+        web_url,
+        access_level,
+        visibility,
+        archived,
+        default_branch,
+        last_activity_at,
+    } = project;
+    let mut block = Attributes::new()
+        .with("id", id.to_string())
+        .with("path", path)
+        .with("name", name)
+        .with("http_url", http_url)
+        .with("web_url", web_url)
+        .with("access", access_level.map_or_else(|| access::UNKNOWN.into(), access::word))
+        .with("visibility", visibility)
+        .with("archived", if *archived { "1" } else { "0" });
+    let may_be_missing = [
+        ("access_level", &access_level.map(|level| level.to_string())),
+        ("default_branch", default_branch),
+        ("last_activity_at", last_activity_at),
+    ];
+    for (key, value) in may_be_missing {
+        value.iter().for_each(|value| block.push(key, value));
+    }
+    block
+}
