@@ -197,7 +197,7 @@ fn refused_logins_count_per_server_because_it_is_the_address_that_is_banned() {
     sandbox.gitlab.add_user("bob", "Bob");
     let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());
     sandbox.link_as("bob", [url.as_str(), "--client-id", &id, "--yes"]).succeeded();
-    assert_eq!(refused_until_paused(&sandbox, &["alice", "bob"]), 5);
+    assert_eq!(refused_until_paused(&sandbox, &["alice", "bob"]), 3);
     for account in sandbox.status()["accounts"].as_array().expect("two") {
         assert_eq!(account["state"], "unreachable", "{account}");
     }
@@ -289,4 +289,42 @@ fn a_server_that_names_no_end_is_asked_for_it() {
     sandbox.link();
     assert!(sandbox.account()["expires_at"].is_string());
     assert!(sandbox.get().attribute("password_expiry_utc").is_some());
+}
+
+#[test]
+fn an_address_with_a_name_costs_two_logins_a_refusal_and_bans_nobody_either() {
+    let sandbox = Sandbox::linked();
+    let limits = BanLimits { failures: 10, window: Duration::from_secs(60), ban: Duration::from_secs(3600) };
+    sandbox.gitlab.set_ban_limits(Some(limits));
+    sandbox.gitlab.block_user("alice");
+    let named = sandbox.project("group/app").replacen("://", "://alice@", 1);
+    // After the pause has begun, git's own first try with an empty password goes on: one a command.
+    for _ in 0..5 {
+        sandbox.git(["ls-remote", &named]).ended_with(128);
+    }
+    assert!(!sandbox.gitlab.is_banned(), "{} failed logins", sandbox.gitlab.failed_logins());
+}
+
+#[test]
+fn an_answer_without_a_refresh_token_does_not_cost_the_one_we_have() {
+    let sandbox = Sandbox::linked();
+    let kept = sandbox.refresh_token();
+    sandbox.age_token(7200, 0);
+    let bare = json(r#"{"access_token":"x","token_type":"Bearer","expires_in":7200}"#);
+    sandbox.gitlab.fault(Fault { on: Endpoint::Token, when: When::Before, what: bare, times: Some(1) });
+    let dead = sandbox.token();
+    assert_eq!(dead, "x");
+    assert_eq!(sandbox.refresh_token(), kept);
+    sandbox.erase(&dead);
+    eventually("it is renewed with the old one", || sandbox.get().attribute("password").is_some_and(|it| it != "x"));
+}
+
+#[test]
+fn a_token_that_can_not_be_used_may_have_replaced_the_old_one() {
+    let sandbox = Sandbox::linked();
+    let old = sandbox.token();
+    sandbox.age_token(6900, 300);
+    let unfit = json(r#"{"access_token":"a\nb","refresh_token":"c","token_type":"Bearer","expires_in":7200}"#);
+    sandbox.gitlab.fault(Fault::once_after(Endpoint::Token, unfit));
+    assert_ne!(sandbox.get().attribute("password"), Some(old), "the server has spent it");
 }

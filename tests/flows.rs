@@ -248,3 +248,13 @@ fn in_a_terminal_the_address_of_a_browser_elsewhere_can_be_pasted() {
     assert_eq!(code, Some(0), "{screen}");
     assert!(screen.contains("as alice"), "{screen}");
 }
+
+#[test]
+fn a_daemon_that_is_told_to_end_does_not_wait_for_somebody_to_type_a_code() {
+    let sandbox = Sandbox::new();
+    let mut started = begin(&sandbox, &["--device"]);
+    code(&mut started);
+    let stopped = sandbox.verb(["daemon", "stop"]).succeeded();
+    assert!(stopped.took < std::time::Duration::from_secs(10), "{stopped:?}");
+    started.finish();
+}

@@ -341,3 +341,37 @@ fn linking_again_into_memory_leaves_no_profile_without_tokens() {
     sandbox.verb(["daemon", "stop"]).succeeded();
     sandbox.verb(["status"]).ended_with(3);
 }
+
+#[test]
+fn a_link_that_can_not_be_kept_leaves_the_stored_one_as_it_was() {
+    let sandbox = Sandbox::linked();
+    let kept = sandbox.refresh_token();
+    let [profile] = &sandbox.state_files(".json")[..] else { panic!("one account") };
+    // What is known of the account can't be written; its tokens can.
+    fs::create_dir_all(profile.with_extension("json.new").join("x")).expect("a directory");
+    let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());
+    sandbox.link_as("alice", [url.as_str(), "--client-id", &id, "--web"]).ended_with(1);
+    eventually("the old pair is back", || sandbox.refresh_token() == kept);
+    assert!(sandbox.lives(&sandbox.token()));
+    eventually("nothing is left at the server", || sandbox.gitlab.live_pairs("alice") == 1);
+}
+
+#[test]
+fn nobody_gets_what_somebody_else_asked_for() {
+    let sandbox = Sandbox::new();
+    sandbox.gitlab.add_user("bob", "Bob");
+    let id = sandbox.gitlab.add_application(Application {
+        scopes: ["api", "read_api", "write_repository"].map(String::from).to_vec(),
+        ..Application::default()
+    });
+    let (url, id) = (sandbox.gitlab.url().to_owned(), id.client_id);
+    sandbox.link_as("alice", [url.as_str(), "--client-id", &id, "--scopes", "api", "--yes"]).succeeded();
+    sandbox.link_as("bob", [url.as_str(), "--account", "bob", "--yes"]).succeeded();
+    let scopes = |name: &str| {
+        let status = sandbox.status();
+        let accounts = status["accounts"].as_array().expect("two").clone();
+        accounts.into_iter().find(|account| account["username"] == name).expect("linked")["scopes"].clone()
+    };
+    assert_eq!(scopes("alice"), serde_json::json!(["api"]));
+    assert_eq!(scopes("bob"), serde_json::json!(["read_api", "write_repository"]));
+}

@@ -110,3 +110,14 @@ fn all_accounts_are_unlinked_at_once_and_those_that_can_not_be_stay() {
     sandbox.verb(["unlink", "--all"]).succeeded();
     assert_eq!(sandbox.status()["accounts"].as_array().map(Vec::len), Some(0));
 }
+
+#[test]
+fn a_spare_that_is_damaged_does_not_keep_the_account_linked() {
+    let sandbox = Sandbox::new();
+    let words = [sandbox.gitlab.url(), "--client-id", &sandbox.client_id, "--yes", "--spare"];
+    sandbox.link_as("alice", words).succeeded();
+    sandbox.verb(["daemon", "stop"]).succeeded();
+    fs::write(&sandbox.state_files("~second.tokens")[0], "{").expect("written");
+    sandbox.verb(["unlink"]).succeeded();
+    assert_eq!(sandbox.state_files("").len(), 0);
+}

@@ -38,8 +38,10 @@ impl Choices {
     /// Lets an account answer for a place, and no other.
     pub(super) fn set(&self, place: &Place, label: &str) -> Result<(), Error> {
         let key = place.key(&self.instance);
-        for other in self.written()?.iter().filter(|it| it.place == *place && it.key != key) {
-            self.git.edit(Scope::Global, &other.key, &Edit::RemoveAll)?;
+        let written = self.written()?;
+        let others = written.iter().filter(|it| it.place == *place && it.key != key).map(|it| it.key.as_str());
+        for other in others.collect::<BTreeSet<_>>() {
+            self.git.edit(Scope::Global, other, &Edit::RemoveAll)?;
         }
         self.git.set(Scope::Global, &key, label)?;
         if !place.is_everywhere() {

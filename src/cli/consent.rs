@@ -23,8 +23,6 @@ pub(super) struct Wishes {
     pub(super) timeout: u64,
     /// The browser is elsewhere: none is opened here.
     pub(super) paste: bool,
-    /// There will be two.
-    pub(super) twice: bool,
 }
 
 /// What came of it.
@@ -57,6 +55,8 @@ struct Waiting {
     terminal: Terminal,
     /// A code was shown, so an address is only the second choice.
     has_code: bool,
+    /// That there will be two consents was said.
+    said_twice: bool,
     /// Where a browser comes back to, if one is waited for.
     redirect_uri: Option<String>,
     visits: (mpsc::Sender<Visit>, mpsc::Receiver<Visit>),
@@ -66,7 +66,7 @@ type Visit = std::io::Result<Visited>;
 
 impl Waiting {
     fn new(wishes: Wishes, terminal: Terminal) -> Self {
-        Self { wishes, terminal, has_code: false, redirect_uri: None, visits: mpsc::channel() }
+        Self { wishes, terminal, has_code: false, said_twice: false, redirect_uri: None, visits: mpsc::channel() }
     }
 
     fn show(&mut self, block: &Attributes) -> Result<(), Error> {
@@ -86,9 +86,9 @@ impl Waiting {
             }
             _ => return Ok(()),
         }
-        if self.wishes.twice {
+        if block.flag("twice") && !self.said_twice {
             terminal.note("GitLab will ask for your consent twice: the second is for the spare login.");
-            self.wishes.twice = false; // that was said
+            self.said_twice = true;
         }
         let seconds = number(block, "expires_in").unwrap_or(self.wishes.timeout);
         let until = Now::here().show_in(seconds);

@@ -119,8 +119,11 @@ fn guide(
         match attempt(wanted, application, terminal) {
             Ok(Outcome::Linked(linked)) => return Ok(Some(linked)),
             Ok(Outcome::Unregistered(failure, _)) => return Err(failure.into()),
-            // Before anybody was sent to a browser: the server does not know the application.
-            Err(Error::Refused(failure)) if failure.code == Code::Refused => terminal.say(&format!("{failure}")),
+            // Before anybody was sent to a browser: the server does not know the application. After
+            // that the keyboard is read already, which no secret may meet.
+            Err(Error::Refused(failure)) if failure.code == Code::Refused && !terminal.is_being_read() => {
+                terminal.say(&failure.to_string());
+            }
             Err(why) => return Err(why),
         }
     }
@@ -131,12 +134,12 @@ fn guide(
 fn attempt(wanted: &Link, application: &Application, terminal: Terminal) -> Result<Outcome, Error> {
     let mut device = wanted.device;
     loop {
-        let consents = if wanted.spare { 2 } else { 1 };
-        let within = Duration::from_secs(wanted.timeout) * consents + GRACE;
+        // Whether there is a second consent, for a spare login, the daemon may know from before.
+        let within = Duration::from_secs(wanted.timeout) * 2 + GRACE;
         let mut request = request(wanted, application, device);
         environment::add_to(&mut request);
         let mut reply = Reply::to(&request, Start::IfAbsent, within)?;
-        let wishes = Wishes { timeout: wanted.timeout, paste: wanted.paste, twice: wanted.spare };
+        let wishes = Wishes { timeout: wanted.timeout, paste: wanted.paste };
         match consent::get(&mut reply, wishes, terminal)? {
             // The daemon forgets the first attempt as soon as nobody waits for it.
             Consent::OnAnotherDevice => device = true,

@@ -66,8 +66,10 @@ impl Return {
 
     /// Visits the listener.
     pub(super) fn visit(&self) -> io::Result<Visited> {
-        let address: SocketAddr =
-            self.authority.replace("localhost:", "127.0.0.1:").parse().map_err(io::Error::other)?;
+        let named = self.authority.replace("localhost", "127.0.0.1");
+        let has_port = named.rsplit(']').next().is_some_and(|end| end.contains(':'));
+        let named = if has_port { named } else { format!("{named}:80") };
+        let address: SocketAddr = named.parse().map_err(io::Error::other)?;
         let mut stream = TcpStream::connect_timeout(&address, CONNECT_WITHIN)?;
         stream.set_read_timeout(Some(ANSWER_WITHIN))?;
         let Self { authority, target } = self;
@@ -85,7 +87,8 @@ impl Return {
             name.eq_ignore_ascii_case("location").then(|| value.trim().to_owned())
         });
         match (status, location) {
-            ("303", Some(url)) if url.contains("/oauth/authorize?") => Visited::Onward(url),
+            // Its own pages are named by their paths.
+            ("303", Some(url)) if url.contains("://") => Visited::Onward(url),
             // What it does not take it sends away to where nothing is.
             ("303", Some(url)) if !self.target.starts_with(&format!("{url}?")) => Visited::Taken,
             _ => Visited::Stranger,

@@ -120,6 +120,11 @@ impl Terminal {
         Ok(line.lines().next().unwrap_or_default().trim().into())
     }
 
+    /// Whether somebody reads what is typed beside other things.
+    pub(super) fn is_being_read(self) -> bool {
+        TYPED.get().is_some()
+    }
+
     /// A line that was typed while something else is waited for.
     pub(super) fn typed(self) -> Option<String> {
         let typed = TYPED.get_or_init(|| Mutex::new(read_in_background()));

@@ -46,7 +46,7 @@ pub struct Config {
 }
 
 /// Why git config could not be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum ConfigError {
     /// git's own words, which name the file and the line.
     #[error("git config can't be read: {0}")]

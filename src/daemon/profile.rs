@@ -191,6 +191,11 @@ impl Profile {
         directory.join(format!("{}.json", self.id()))
     }
 
+    /// Whether it is among those in a directory.
+    pub fn is_in(&self, directory: &Path) -> bool {
+        self.path(directory).exists()
+    }
+
     /// Writes the profile durably.
     pub fn save(&self, directory: &Path) -> std::io::Result<()> {
         let bytes = serde_json::to_vec_pretty(self).expect("a profile is plain data");

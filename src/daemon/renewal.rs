@@ -79,7 +79,9 @@ pub async fn renew(
         }
     };
     fault::point("after-answer");
-    let pair = Record::new(grant.access_token, grant.refresh_token, Timestamp::now(), grant.expires_in);
+    // An answer without one leaves the old one as it is (RFC 6749, section 6).
+    let next = grant.refresh_token.or(Some(refresh_token));
+    let pair = Record::new(grant.access_token, next, Timestamp::now(), grant.expires_in);
     let renewed = marked.renewed(pair);
     match vault.save(entry, &renewed, Prompt::Forbidden).await {
         Ok(()) => {

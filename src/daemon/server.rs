@@ -130,7 +130,11 @@ impl Server {
         let min_life = request.text(key::MIN_LIFE).and_then(|seconds| seconds.parse().ok());
         let deadline = Instant::now() + GET_WITHIN;
         loop {
-            let account = match self.accounts.find(&question).await {
+            let Ok(found) = tokio::time::timeout_at(deadline, self.accounts.find(&question)).await else {
+                let text = "whose token it should be is not known: git config does not answer; try again in a moment";
+                return Failure::new(Code::Failed, text).to_block().with("quit", "1");
+            };
+            let account = match found {
                 Ok(Some(account)) => account,
                 nobody => {
                     // It may be the one that is asked for.

@@ -330,11 +330,13 @@ impl Actor {
 
     fn on_timer(&mut self) {
         let now = Timestamp::now();
-        let Some(held) = self.logins.held_mut().filter(|_| self.lid.paused(now).is_none()) else { return };
+        let paused = self.lid.paused(now).is_some();
+        let Some(held) = self.logins.held_mut() else { return };
         let due = |login: &&Login| login.unsaved.as_ref().is_some_and(|unsaved| now >= unsaved.again_at(now));
         let unsaved = held.all().find(due).map(|login| login.slot);
         let work = match unsaved {
             Some(slot) => Some(Work::Save(slot)),
+            None if paused => None,
             None => held.on_timer(now).map(|(slot, step)| match step {
                 Step::Verify => Work::Verify(slot),
                 _ => Work::Renew(slot),

@@ -51,6 +51,9 @@ impl Login {
     /// Takes the pair that this one was renewed to.
     pub(super) fn replace(&mut self, record: Record, unsaved: Option<Unsaved>) {
         self.schedule.on_renewed(record.received_at, record.expires_at, record.refresh_token.is_some());
+        if let Some(at) = record.refreshing_since {
+            self.schedule.on_lost(at); // another daemon ended in the middle of renewing it again
+        }
         self.record = record;
         self.unsaved = unsaved;
     }

@@ -59,10 +59,9 @@ impl Held {
         Ok(match (first, second) {
             (Ok(first), None) => Self::new(first, None, None),
             (Ok(first), Some(Ok(second))) => Self::new(first, Some(second), None),
-            (Ok(only), Some(Err(why))) | (Err(why), Some(Ok(only))) if why.is_lasting() => {
-                Self::new(only, None, Some(why))
-            }
-            (Err(why), _) | (_, Some(Err(why))) => return Err(why),
+            (Ok(only), Some(Err(why))) => Self::new(only, None, Some(why)),
+            (Err(why), Some(Ok(only))) if why.is_lasting() => Self::new(only, None, Some(why)),
+            (Err(why), _) => return Err(why),
         })
     }
 
@@ -121,7 +120,11 @@ impl Held {
 
     /// What is left of a token that is known to be alive.
     pub(super) fn hand_out_rest(&mut self, now: Timestamp) -> Option<HandOut> {
-        self.all_mut().find(|login| login.schedule.is_alive(now)).map(|login| login.serve(now))
+        if !self.in_use.schedule.is_alive(now) {
+            self.spare.as_ref().filter(|spare| spare.schedule.is_alive(now))?;
+            self.change_places();
+        }
+        Some(self.in_use.serve(now))
     }
 
     /// What the timer is to begin. A spare whose turn has come takes it.

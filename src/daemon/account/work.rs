@@ -96,7 +96,16 @@ impl Means {
         self.server.gitlab(record).await.token_info(&record.access_token).await
     }
 
+    /// Saves a pair that could not be saved before, unless somebody else has written there since:
+    /// unlinked the account, linked it anew, or renewed the pair.
     async fn save(&self, slot: Slot, record: &Record) -> Result<(), StoreError> {
-        self.vault.save(&slot.entry(&self.id), record, Prompt::Forbidden).await
+        let unavailable = |why: std::io::Error| StoreError::Unavailable(format!("no lease on the account: {why}"));
+        let _lease = self.places.lease(&self.id).await.map_err(unavailable)?;
+        let entry = slot.entry(&self.id);
+        match self.vault.load(&entry).await {
+            Ok(Some(stored)) if stored.received_at > record.received_at => Ok(()),
+            Ok(None) if !self.server.profile.is_in(&self.places.accounts()) => Ok(()),
+            _ => self.vault.save(&entry, record, Prompt::Forbidden).await,
+        }
     }
 }

@@ -9,8 +9,9 @@ use std::time::Duration;
 use super::Accounts;
 use crate::daemon::account::{Account, Kept, Retired};
 use crate::daemon::clock::Timestamp;
-use crate::daemon::gitlab::Trouble;
+use crate::daemon::gitlab::{GitLab, Trouble};
 use crate::daemon::profile::{Linked, Profile};
+use crate::daemon::secret::Secret;
 use crate::daemon::store::{Prompt, Record, Slot, StoreError, StoreKind, Vault};
 use crate::protocol::{Code, Failure};
 
@@ -27,21 +28,22 @@ impl Accounts {
         let old = self.known().accounts.iter().find(|account| account.profile.id() == id).cloned();
         let profile = Profile::new(linked, old.as_ref().map(|old| old.profile.as_ref()), Timestamp::now());
         let profile = Arc::new(profile);
-        let held = match &old {
-            Some(old) => old.retire().await,
-            None => None,
-        };
+        let (mut held, mut replaced) = (None, Vec::new());
+        if let Some(old) = &old {
+            held = old.retire().await;
+            // Before they are overwritten: another daemon may have renewed them.
+            for slot in Slot::ALL {
+                replaced.extend(newest(old, slot, held.as_ref()).await.ok().flatten());
+            }
+        }
         if let Err(why) = self.save(&profile, &vault, Slot::First, &record).await {
-            let same_place = old.as_ref().is_some_and(|old| old.vault.kind() == vault.kind());
-            let before = held.as_ref().filter(|_| same_place).and_then(|held| held.get(Slot::First));
-            vault.take_back_save(&Slot::First.entry(&id), before.map(|kept| kept.record.clone()));
             if let Some(old) = old {
                 self.put(old.revive(self.places.clone(), held));
             }
             return Err(why);
         }
         let lid = self.lid(&profile.instance);
-        lid.lift();
+        lid.allow_one();
         self.put(Account::run(profile.clone(), vault.clone(), self.places.clone(), lid));
         if let Some(old) = old {
             let elsewhere = old.vault.kind() != vault.kind();
@@ -51,8 +53,10 @@ impl Accounts {
                     tracing::warn!(account = %old.profile.who(), %why, "a replaced pair was not deleted");
                 }
             }
-            let logins = held.map_or_else(Vec::new, |held| held.logins);
-            self.revoke_later(old, logins.into_iter().map(|kept| kept.record).collect());
+            for record in replaced {
+                let gitlab = old.gitlab(&record).await;
+                self.give_back(gitlab, record.revocable_token().clone(), old.profile.who());
+            }
         }
         Ok(profile)
     }
@@ -64,8 +68,7 @@ impl Accounts {
         let account = self.known().accounts.iter().find(linked).cloned().ok_or(StoreError::Gone)?;
         let mut held = account.retire().await;
         let profile = to.clone().with_spare();
-        if let Err(why) = self.save(&profile, &account.vault, Slot::Second, &record).await {
-            account.vault.take_back_save(&Slot::Second.entry(&profile.id()), None);
+        if let Err(why) = self.save_spare(&profile, &account, held.as_ref(), &record).await {
             self.put(account.revive(self.places.clone(), held));
             return Err(why);
         }
@@ -76,30 +79,56 @@ impl Accounts {
         Ok(())
     }
 
+    async fn save_spare(
+        &self,
+        profile: &Profile,
+        account: &Account,
+        held: Option<&Retired>,
+        record: &Record,
+    ) -> Result<(), StoreError> {
+        let first = newest(account, Slot::First, held).await?;
+        // Two logins that are one would spend one refresh token twice.
+        if first.is_some_and(|first| first.access_token == record.access_token) {
+            return Err(StoreError::Unavailable("the server gave the first login's tokens again".into()));
+        }
+        self.save(profile, &account.vault, Slot::Second, record).await
+    }
+
+    /// Saves a new login and what is known of its account, or leaves both as they were.
     async fn save(&self, profile: &Profile, vault: &Vault, slot: Slot, record: &Record) -> Result<(), StoreError> {
         let unwritable = |why: std::io::Error| StoreError::Unavailable(format!("the state directory: {why}"));
         let _lease = self.places.lease(&profile.id()).await.map_err(unwritable)?;
-        vault.save(&slot.entry(&profile.id()), record, Prompt::Allowed).await?;
-        let written = match vault.kind() {
-            StoreKind::Memory => profile.remove(&self.places.accounts()), // it would outlive its tokens
-            _ => profile.save(&self.places.accounts()),
-        };
-        written.map_err(unwritable)
+        let entry = slot.entry(&profile.id());
+        let before = vault.load(&entry).await;
+        let saved = vault.save(&entry, record, Prompt::Allowed).await;
+        let saved = saved.and_then(|()| {
+            match vault.kind() {
+                StoreKind::Memory => profile.remove(&self.places.accounts()), // it would outlive its tokens
+                _ => profile.save(&self.places.accounts()),
+            }
+            .map_err(unwritable)
+        });
+        if saved.is_err()
+            && let Ok(before) = before
+        {
+            vault.take_back_save(&entry, before);
+        }
+        saved
     }
 
     /// Revokes what nobody uses any more, as far as the server lets us.
-    fn revoke_later(&self, account: Account, records: Vec<Record>) {
+    pub fn give_back(&self, gitlab: GitLab, token: Secret, who: String) {
+        let mut ending = self.ending.subscribe();
         self.run_errand(async move {
-            for record in records {
-                let gitlab = account.gitlab(&record).await;
-                for wait in REVOKE_WAITS {
-                    tokio::time::sleep(wait).await;
-                    match gitlab.revoke(record.revocable_token()).await {
-                        Ok(()) => break,
-                        Err(why) => {
-                            tracing::warn!(account = %account.profile.who(), %why, "a replaced pair was not revoked");
-                        }
-                    }
+            for wait in REVOKE_WAITS {
+                // Whoever ends the daemon waits for one more try, not for the server's recovery.
+                let _ = tokio::time::timeout(wait, ending.wait_for(|ending| *ending)).await;
+                match gitlab.revoke(&token).await {
+                    Ok(()) => return,
+                    Err(why) => tracing::warn!(account = %who, %why, "a pair that nobody uses was not revoked"),
+                }
+                if *ending.borrow() {
+                    return;
                 }
             }
         });
@@ -109,29 +138,57 @@ impl Accounts {
     /// wipes them here. With `local` the server is not asked. On failure nothing is forgotten.
     pub async fn unlink(&self, account: &Account, local: bool) -> Result<(), Failure> {
         let _one_at_a_time = self.changing.lock().await;
+        // It may have been linked again while we waited.
+        let id = account.profile.id();
+        let account = self.known().accounts.iter().find(|known| known.profile.id() == id).cloned();
+        let Some(account) = account else { return Ok(()) };
         let held = account.retire().await;
-        let done = self.revoke_and_wipe(account, held.as_ref(), local).await;
-        match done {
-            Ok(()) => self.remove(&account.profile.id()),
-            Err(_) => self.put(account.revive(self.places.clone(), held)),
+        let mut revoked = Vec::new();
+        let done = self.revoke_and_wipe(&account, held.as_ref(), local, &mut revoked).await;
+        if done.is_ok() {
+            self.remove(&id);
+            return done;
+        }
+        let revived = account.revive(self.places.clone(), held);
+        self.put(revived.clone());
+        for token in revoked {
+            revived.refused(token).await; // not to be handed out before the server was asked
         }
         done
     }
 
-    async fn revoke_and_wipe(&self, account: &Account, held: Option<&Retired>, local: bool) -> Result<(), Failure> {
+    async fn revoke_and_wipe(
+        &self,
+        account: &Account,
+        held: Option<&Retired>,
+        local: bool,
+        revoked: &mut Vec<Secret>,
+    ) -> Result<(), Failure> {
         let profile = &account.profile;
         let (who, id) = (profile.who(), profile.id());
         let store_failed = |why: String| {
-            let place = account.vault.place();
-            Failure::new(Code::Store, format!("{who} is still linked: its tokens are in {place}, but {why}"))
+            let (place, command) = (account.vault.place(), self.unlink_local(profile));
+            let text = format!(
+                "{who} is still linked: its tokens are in {place}, but {why}; try again, or forget them on this \
+                 machine alone: {command}"
+            );
+            Failure::new(Code::Store, text)
         };
         let lease = self.places.lease(&id).await.map_err(|why| store_failed(why.to_string()))?;
+        let mut logins = Vec::new();
         for slot in Slot::ALL.into_iter().filter(|_| !local) {
-            let newest = newest(account, slot, held).await.map_err(|why| store_failed(why.to_string()))?;
-            let Some(record) = newest else { continue };
+            match newest(account, slot, held).await {
+                Ok(login) => logins.extend(login),
+                // What can't be read can't be revoked, and is of no use to anybody.
+                Err(why) if why.is_lasting() => tracing::warn!(account = %who, %why, "a login is not revoked"),
+                Err(why) => return Err(store_failed(why.to_string())),
+            }
+        }
+        for record in logins {
             let gitlab = account.gitlab(&record).await;
-            let revoked = gitlab.revoke_and_check(record.revocable_token(), &record.access_token).await;
-            revoked.map_err(|trouble| self.still_linked(profile, &trouble))?;
+            let done = gitlab.revoke_and_check(record.revocable_token(), &record.access_token).await;
+            revoked.push(record.access_token);
+            done.map_err(|trouble| self.still_linked(profile, &trouble))?;
         }
         for slot in Slot::ALL {
             account.vault.delete(&slot.entry(&id)).await.map_err(|why| store_failed(why.to_string()))?;
@@ -143,17 +200,21 @@ impl Accounts {
     }
 
     fn still_linked(&self, profile: &Profile, trouble: &Trouble) -> Failure {
+        let text = format!(
+            "{} is still linked, because its tokens could not be revoked: {trouble}; try again, \
+             or forget them on this machine alone: {}",
+            profile.who(),
+            self.unlink_local(profile),
+        );
+        Failure::new(trouble.code(), text)
+    }
+
+    fn unlink_local(&self, profile: &Profile) -> String {
         let account = match self.list(Some(&profile.instance), None).len() {
             0 | 1 => String::new(),
             _ => format!(" --account {}", profile.label()),
         };
-        let text = format!(
-            "{} is still linked, because its tokens could not be revoked: {trouble}; try again, \
-             or forget them on this machine alone: git credential-gitlab unlink {}{account} --local",
-            profile.who(),
-            profile.instance.short(),
-        );
-        Failure::new(trouble.code(), text)
+        format!("git credential-gitlab unlink {}{account} --local", profile.instance.short())
     }
 
     fn put(&self, account: Account) {

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::Accounts;
 use super::choices::Choices;
@@ -17,6 +18,9 @@ use crate::instance::Instance;
 use crate::label;
 use crate::place::Place;
 use crate::protocol::{Code, Failure, key};
+
+/// A git config that can't be read is not asked again by every command: each would wait for it.
+const FAILURE_LASTS: Duration = Duration::from_secs(10);
 
 /// Git's question, as far as it decides about the account.
 #[derive(Debug, Clone)]
@@ -142,13 +146,16 @@ impl Accounts {
     async fn choices(&self) -> Result<Arc<Choices>, ConfigError> {
         // Held while git is asked: whoever comes meanwhile wants the same answer.
         let mut choices = self.choices.lock().await;
-        if let Some(choices) = &*choices {
-            return Ok(choices.clone());
+        match &*choices {
+            Some((_, Ok(choices))) => return Ok(choices.clone()),
+            Some((at, Err(why))) if at.elapsed() < FAILURE_LASTS => return Err(why.clone()),
+            _ => {}
         }
-        let read = Arc::new(Choices::read().await.inspect_err(|why| {
+        let read = Choices::read().await.map(Arc::new).inspect_err(|why| {
             tracing::warn!(%why, "who answers where is not known");
-        })?);
-        Ok(choices.insert(read).clone())
+        });
+        let (_, read) = choices.insert((Instant::now(), read));
+        read.clone()
     }
 
     /// The accounts of the instance with the longest base path that the question is for.

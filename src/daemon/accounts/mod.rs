@@ -6,11 +6,13 @@ mod finding;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::account::Account;
+use super::config::ConfigError;
 use super::lid::Lid;
 use super::places::Places;
 use super::profile::{Profile, ProfileError};
@@ -29,12 +31,17 @@ pub struct Accounts {
     lids: Mutex<HashMap<String, Arc<Lid>>>,
     known: Mutex<Known>,
     /// What git config says about who answers where; none before somebody asks.
-    choices: tokio::sync::Mutex<Option<Arc<Choices>>>,
+    choices: tokio::sync::Mutex<Option<Chosen>>,
     /// Held while an account is linked or unlinked: one after the other.
     changing: tokio::sync::Mutex<()>,
     /// What has to be done to its end although nobody waits for it.
     errands: Mutex<JoinSet<()>>,
+    /// True once the daemon is to end.
+    ending: watch::Sender<bool>,
 }
+
+/// Who answers where, and when that was read, or could not be.
+type Chosen = (Instant, Result<Arc<Choices>, ConfigError>);
 
 #[derive(Debug, Default)]
 struct Known {
@@ -54,6 +61,7 @@ impl Accounts {
             choices: tokio::sync::Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             errands: Mutex::default(),
+            ending: watch::Sender::new(false),
         }
     }
 
@@ -99,15 +107,31 @@ impl Accounts {
         errands.spawn(errand);
     }
 
-    /// Lets errands, and then every account, finish and save what they do.
+    /// Lets errands and accounts finish and save what they do, also what they begin meanwhile.
     pub async fn retire_all(&self) {
-        let mut errands = std::mem::take(&mut *self.errands.lock().expect("nobody panics while holding it"));
-        while errands.join_next().await.is_some() {}
-        let mut retiring = JoinSet::new();
-        for account in self.list(None, None) {
-            retiring.spawn(async move { account.retire().await });
-        }
-        while retiring.join_next().await.is_some() {}
+        self.ending.send_replace(true);
+        let errands = async {
+            loop {
+                let mut errands = std::mem::take(&mut *self.errands.lock().expect("nobody panics while holding it"));
+                if errands.is_empty() {
+                    return;
+                }
+                while errands.join_next().await.is_some() {}
+            }
+        };
+        let retired = async {
+            let mut retiring = JoinSet::new();
+            for account in self.list(None, None) {
+                retiring.spawn(async move { account.retire().await });
+            }
+            while retiring.join_next().await.is_some() {}
+        };
+        tokio::join!(errands, retired);
+    }
+
+    /// Returns when the daemon is to end: what waits for somebody else is given up.
+    pub async fn ended(&self) {
+        let _ = self.ending.subscribe().wait_for(|ending| *ending).await;
     }
 
     /// What is known, as it is.

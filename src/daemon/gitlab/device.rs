@@ -14,6 +14,9 @@ use super::{GitLab, Trouble};
 /// A user code that no server exceeds (GitLab's has 8 characters).
 const MAX_USER_CODE: usize = 40;
 
+/// GitLab's is 5 s. With one that is absurd, oauth2's arithmetic would overflow.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(600);
+
 /// A code to be typed, and what its grant is fetched with.
 pub struct DeviceCode {
     /// For the person.
@@ -70,6 +73,9 @@ impl GitLab {
         if !fits(&user_code) {
             return Err(Trouble::transient("the server sent a code that can't be typed"));
         }
+        if details.interval() > LONGEST_INTERVAL {
+            return Err(Trouble::transient("the server wants to be asked for the code's end far too seldom"));
+        }
         Ok(Some(DeviceCode { user_code, expires_in: details.expires_in(), details }))
     }
 
@@ -94,6 +100,16 @@ impl GitLab {
     }
 }
 
+impl GitLab {
+    /// What it means that a code's time is over.
+    pub fn not_typed(&self) -> Trouble {
+        Trouble::Refused { error: "expired_token".into(), why: NOT_TYPED.into() }
+    }
+}
+
+/// For people.
+const NOT_TYPED: &str = "the code was not typed in time; type the command again";
+
 /// GitLab says `expired_token` once, and `invalid_grant` from then on: also for a code that was
 /// used, if the answer with its tokens was lost.
 fn classify(answer: &DeviceCodeErrorResponse) -> Trouble {
@@ -102,7 +118,7 @@ fn classify(answer: &DeviceCodeErrorResponse) -> Trouble {
         error => error,
     };
     let why = match error {
-        "expired_token" => "the code was not typed in time; type the command again".to_owned(),
+        "expired_token" => NOT_TYPED.to_owned(),
         "access_denied" => "consent was not given".to_owned(),
         error => format!("the server says {error}"),
     };

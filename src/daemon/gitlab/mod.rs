@@ -60,6 +60,14 @@ impl Trouble {
         }
     }
 
+    /// Whether more time might have helped.
+    pub fn is_about_time(&self) -> bool {
+        match self {
+            Trouble::Transient { .. } => true,
+            Trouble::Refused { error, .. } => error == "expired_token",
+        }
+    }
+
     /// Whether the server does not take the application, or not its secret.
     fn is_about_client(&self) -> bool {
         matches!(self, Trouble::Refused { error, .. } if error == "invalid_client" || error == "unauthorized_client")
@@ -96,7 +104,7 @@ impl Endpoints {
             let is_loopback = || Instance::parse(&url.origin().ascii_serialization()).is_ok_and(|it| it.is_loopback());
             url.scheme() != "https" && !is_loopback()
         };
-        [&self.authorize, &self.token].into_iter().flatten().find(secret_over_network).map(String::as_str)
+        [&self.authorize, &self.token, &self.device].into_iter().flatten().find(secret_over_network).map(String::as_str)
     }
 }
 

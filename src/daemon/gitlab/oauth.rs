@@ -193,10 +193,15 @@ pub fn error_word(said: &str) -> &'static str {
     WORDS.into_iter().find(|word| *word == said).unwrap_or("an error that no standard knows")
 }
 
-/// A token that fits into a line of git's protocol and into an HTTP header.
+/// A token that fits into a line of git's protocol and into an HTTP header. One that does not may
+/// have replaced another all the same.
 fn token(text: &str) -> Result<Secret, Trouble> {
     let fits = !text.is_empty() && text.len() <= MAX_TOKEN && text.bytes().all(|b| b.is_ascii_graphic());
-    let unfit = || Trouble::transient("the server sent a token with characters that no token has");
+    let unfit = || Trouble::Transient {
+        why: "the server sent a token with characters that no token has".into(),
+        retry_after: None,
+        lost: true,
+    };
     fits.then(|| Secret::new(text)).ok_or_else(unfit)
 }
 

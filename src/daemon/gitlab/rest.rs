@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::{GitLab, Trouble};
 use crate::credential::printable;
 use crate::daemon::secret::Secret;
+use crate::label;
 
 /// For a second or two a replica of the server's database may not know what was just issued or
 /// revoked (gitlab!257390).
@@ -37,6 +38,18 @@ pub enum Liveness {
     },
     /// It is expired, revoked, or was never issued.
     Dead,
+}
+
+impl User {
+    /// The user of a token that may not ask for more.
+    fn of_number(id: u64) -> Self {
+        Self { id, username: format!("user-{id}"), name: String::new() }
+    }
+
+    /// Whether its name is not known.
+    pub fn is_only_a_number(&self) -> bool {
+        *self == Self::of_number(self.id)
+    }
 }
 
 impl GitLab {
@@ -73,15 +86,14 @@ impl GitLab {
                 let user: User = serde_json::from_slice(answer.body())
                     .map_err(|_| Trouble::transient("the answer to /api/v4/user is not a user"))?;
                 let name = printable(&user.name, 200);
-                match user.username.bytes().all(|b| b.is_ascii_graphic()) && !user.username.is_empty() {
-                    true => Ok(User { name, username: printable(&user.username, 255), ..user }),
+                // It becomes a part of commands that people copy, and of accounts' names.
+                match label::is_plain(&user.username) && !label::parts(&user.username).1 && user.username.len() <= 255 {
+                    true => Ok(User { name, ..user }),
                     false => Err(Trouble::transient("the answer to /api/v4/user has no usable user name")),
                 }
             }
             403 => match self.token_info(token).await? {
-                Liveness::Alive { user_id: Some(id), .. } => {
-                    Ok(User { id, username: format!("user-{id}"), name: String::new() })
-                }
+                Liveness::Alive { user_id: Some(id), .. } => Ok(User::of_number(id)),
                 _ => Err(Trouble::transient("the server does not say whose token it issued")),
             },
             status => Err(Trouble::Refused {

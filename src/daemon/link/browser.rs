@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::Claim;
 use super::callback::{Page, Reply, Return};
 use super::linker::{Linker, Purpose};
 use super::loopback::Loopback;
@@ -24,7 +25,12 @@ impl Browser {
     }
 
     /// Waits for a consent, and keeps the pair that comes of it.
-    pub(super) async fn log_in(&mut self, linker: &Arc<Linker>, purpose: Purpose) -> Result<Arc<Profile>, Failure> {
+    pub(super) async fn log_in(
+        &mut self,
+        linker: &Arc<Linker>,
+        purpose: Purpose,
+        claim: &Claim,
+    ) -> Result<Arc<Profile>, Failure> {
         let mut loopback = self.loopback.take().ok_or_else(|| Failure::new(Code::Failed, "the listener has ended"))?;
         let authorization = linker.gitlab.authorize(loopback.redirect_uri(), &linker.plan.scopes);
         let authorization = authorization.map_err(|why| Failure::new(Code::Usage, why.to_string()))?;
@@ -46,6 +52,10 @@ impl Browser {
         };
         let Return { outcome, page } = returned;
         let code = match outcome {
+            Ok(_) if !claim.take() => {
+                page.send(page::not_linked("a code was typed before.", &linker.plan.again));
+                return std::future::pending().await; // the code that was typed ends the wait
+            }
             Ok(code) => code,
             Err(error) => {
                 let which = match &purpose {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::Claim;
 use super::linker::{Linker, Purpose};
 use crate::credential::Attributes;
 use crate::daemon::gitlab::{DeviceCode, Trouble};
@@ -14,6 +15,12 @@ use crate::protocol::{Code, Failure};
 
 /// A question is answered in a fraction of a second; until then the end waits.
 const GIVEN_UP_POLL: Duration = Duration::from_millis(50);
+
+/// A server may ask for any pace; this is the fastest that is no storm...
+const SOONEST: Duration = Duration::from_secs(1);
+
+/// ...and the slowest at which a person still waits for it.
+const LATEST: Duration = Duration::from_secs(60);
 
 /// A code that the person has not been shown yet, if one was asked for.
 #[derive(Default)]
@@ -31,7 +38,10 @@ impl Device {
 
     /// Shows a code, waits until it was typed, and keeps the pair that comes of it.
     pub(super) async fn log_in(&mut self, linker: &Arc<Linker>, purpose: Purpose) -> Result<Arc<Profile>, Failure> {
-        self.try_log_in(linker, purpose.clone()).await.unwrap_or_else(|trouble| Err(linker.failed(&purpose, &trouble)))
+        let claim = Claim::default();
+        self.try_log_in(linker, purpose.clone(), &claim)
+            .await
+            .unwrap_or_else(|trouble| Err(linker.failed(&purpose, &trouble)))
     }
 
     /// The same; the outer error is that no code was typed.
@@ -39,6 +49,7 @@ impl Device {
         &mut self,
         linker: &Arc<Linker>,
         purpose: Purpose,
+        claim: &Claim,
     ) -> Result<Result<Arc<Profile>, Failure>, Trouble> {
         let code = match self.code.take() {
             Some(code) => *code,
@@ -57,7 +68,7 @@ impl Device {
         linker.say(block).await;
         // Held for as long as somebody waits here.
         let (_somebody_waits, nobody_waits) = oneshot::channel::<()>();
-        let errand = wait(linker.clone(), purpose, code, within, nobody_waits);
+        let errand = wait(linker.clone(), purpose, code, within, claim.clone(), nobody_waits);
         match linker.to_its_end(errand).await {
             Ok(granted) => granted.map(Ok),
             Err(broke_off) => Ok(Err(broke_off)),
@@ -72,29 +83,43 @@ async fn wait(
     purpose: Purpose,
     code: DeviceCode,
     within: Duration,
+    claim: Claim,
     nobody_waits: oneshot::Receiver<()>,
 ) -> Result<Result<Arc<Profile>, Trouble>, Failure> {
     let between = Arc::new(AtomicBool::new(false));
     let is_between = between.clone();
-    let sleep = move |time| {
+    let sleep = move |time: Duration| {
         let between = between.clone();
         async move {
             between.store(true, Ordering::Relaxed);
-            tokio::time::sleep(time).await;
+            tokio::time::sleep(time.clamp(SOONEST, LATEST)).await;
             between.store(false, Ordering::Relaxed);
         }
     };
     let given_up = async {
-        let _ = nobody_waits.await; // its sender is only ever dropped
+        let expired = tokio::select! {
+            _ = nobody_waits => false, // its sender is only ever dropped
+            () = linker.ending() => false,
+            // By a clock that nobody sets; the other end is the wall clock's.
+            () = tokio::time::sleep(within + SOONEST) => true,
+        };
         while !is_between.load(Ordering::Relaxed) {
             tokio::time::sleep(GIVEN_UP_POLL).await;
         }
+        expired
     };
     let granted = tokio::select! {
         granted = linker.gitlab.poll_device(&code, sleep, within) => granted,
-        () = given_up => return Err(Failure::new(Code::Failed, "nobody waits any more")),
+        expired = given_up => return match expired {
+            true => Ok(Err(linker.gitlab.not_typed())),
+            false => Err(Failure::new(Code::Failed, "nobody waits any more")),
+        },
     };
     match granted {
+        Ok(grant) if !claim.take() => {
+            linker.give_back(grant.refresh_token.unwrap_or(grant.access_token));
+            Err(Failure::new(Code::Failed, "a browser was first"))
+        }
         Ok(grant) => linker.keep(&purpose, grant).await.map(Ok),
         Err(trouble) => Ok(Err(trouble)),
     }

@@ -10,6 +10,7 @@ use crate::daemon::accounts::Accounts;
 use crate::daemon::clock::Timestamp;
 use crate::daemon::gitlab::{GitLab, Grant, Trouble, User};
 use crate::daemon::profile::{Linked, Profile};
+use crate::daemon::secret::Secret;
 use crate::daemon::store::Record;
 use crate::protocol::{Code, Failure};
 use crate::rights::Rights;
@@ -33,13 +34,7 @@ pub(super) struct Linker {
 
 impl Linker {
     pub(super) fn new(accounts: Arc<Accounts>, plan: Plan, says: mpsc::Sender<Attributes>) -> Self {
-        let gitlab = GitLab::new(
-            plan.instance.clone(),
-            plan.client_id.clone(),
-            plan.client_secret.clone(),
-            plan.endpoints.clone(),
-            plan.network.clone(),
-        );
+        let gitlab = plan.gitlab();
         Self { plan, gitlab, accounts, says }
     }
 
@@ -48,7 +43,8 @@ impl Linker {
         let block = block
             .with("host", self.plan.instance.to_string())
             .with("store", self.plan.vault.kind().word())
-            .with("store_place", &self.plan.store_place);
+            .with("store_place", &self.plan.store_place)
+            .with("twice", if self.plan.spare { "1" } else { "0" });
         let _ = self.says.send(block).await;
     }
 
@@ -89,13 +85,23 @@ impl Linker {
         self.plan.add_secrets(&mut record);
         let give_back = record.revocable_token().clone();
         let kept = match self.gitlab.current_user(&record.access_token).await {
-            Ok(user) => self.keep_as(purpose, record, grant.scopes, user).await,
+            Ok(user) => self.keep_as(purpose, record, grant.scopes, self.known(user)).await,
             Err(trouble) => Err(self.failed(purpose, &trouble)),
         };
         if kept.is_err() {
-            let _ = self.gitlab.revoke(&give_back).await; // nobody will use the pair
+            self.give_back(give_back);
         }
         kept
+    }
+
+    /// Revokes what nobody will use.
+    pub(super) fn give_back(&self, token: Secret) {
+        self.accounts.give_back(self.plan.gitlab(), token, self.plan.instance.to_string());
+    }
+
+    /// Returns when the daemon is to end.
+    pub(super) async fn ending(&self) {
+        self.accounts.ended().await;
     }
 
     async fn keep_as(
@@ -126,6 +132,10 @@ impl Linker {
                         format!("the second consent was given by {}, not by {}", user.username, profile.username);
                     return Err(self.failure(purpose, Code::Relink, &text));
                 }
+                if self.plan.read_only && Rights::of(scopes.iter().map(String::as_str)).push() {
+                    let text = format!("its token can push ({}), not only read", scopes.join(" "));
+                    return Err(self.failure(purpose, Code::Refused, &text));
+                }
                 if record.refresh_token.is_none() {
                     let text = "the server gives tokens that are never renewed, so a spare is of no use";
                     return Err(self.failure(purpose, Code::Refused, text));
@@ -134,6 +144,18 @@ impl Linker {
                 tracing::info!(account = %profile.who(), "a spare login");
                 Ok(profile.clone())
             }
+        }
+    }
+
+    /// Where the server names nobody but a number, the name that we know for it.
+    fn known(&self, user: User) -> User {
+        let accounts = self.accounts.list(Some(&self.plan.instance), None);
+        let known = accounts.iter().find(|account| account.profile.user_id == user.id);
+        match known.filter(|_| user.is_only_a_number()) {
+            Some(account) => {
+                User { username: account.profile.username.clone(), name: account.profile.name.clone(), ..user }
+            }
+            None => user,
         }
     }
 
@@ -198,6 +220,16 @@ impl Linker {
 }
 
 impl Plan {
+    fn gitlab(&self) -> GitLab {
+        GitLab::new(
+            self.instance.clone(),
+            self.client_id.clone(),
+            self.client_secret.clone(),
+            self.endpoints.clone(),
+            self.network.clone(),
+        )
+    }
+
     fn linked(&self, user: User, scopes: Vec<String>) -> Linked {
         Linked {
             instance: self.instance.clone(),

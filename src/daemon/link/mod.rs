@@ -14,6 +14,7 @@ mod page;
 mod request;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc;
 
@@ -73,6 +74,17 @@ fn linked(profile: &Profile) -> Attributes {
         .with("store", profile.store.word())
 }
 
+/// The first of two ways that brings a consent has it; the other one's is given back.
+#[derive(Debug, Clone, Default)]
+struct Claim(Arc<AtomicBool>);
+
+impl Claim {
+    /// True for the first who asks.
+    fn take(&self) -> bool {
+        !self.0.swap(true, Ordering::Relaxed)
+    }
+}
+
 /// How the person gives consent.
 enum Way {
     Browser(Browser),
@@ -103,20 +115,22 @@ impl Way {
 
     async fn log_in(&mut self, linker: &Arc<Linker>, purpose: Purpose) -> Result<Arc<Profile>, Failure> {
         match self {
-            Way::Browser(browser) => browser.log_in(linker, purpose).await,
+            Way::Browser(browser) => browser.log_in(linker, purpose, &Claim::default()).await,
             Way::Device(device) => device.log_in(linker, purpose).await,
             Way::Either(browser, device) => {
+                let claim = Claim::default();
                 let by_device = async {
-                    match device.try_log_in(linker, purpose.clone()).await {
+                    match device.try_log_in(linker, purpose.clone(), &claim).await {
                         Ok(done) => done,
                         // A code that was not typed in time is no reason to end the wait for a browser.
-                        Err(_) => std::future::pending().await,
+                        Err(trouble) if trouble.is_about_time() => std::future::pending().await,
+                        Err(trouble) => Err(linker.failed(&purpose, &trouble)),
                     }
                 };
                 let (done, by_browser) = tokio::select! {
                     biased; // the code is shown first: it is the shorter one
                     done = by_device => (done, false),
-                    done = browser.log_in(linker, purpose.clone()) => (done, true),
+                    done = browser.log_in(linker, purpose.clone(), &claim) => (done, true),
                 };
                 // A second consent is given in the same way.
                 let Way::Either(browser, device) = std::mem::replace(self, Way::Device(Device::default())) else {

@@ -212,8 +212,15 @@ impl Before {
             let same_name = username.as_ref().is_none_or(|name| name.eq_ignore_ascii_case(&profile.username));
             same_name && profile.read_only == read_only
         };
-        let mut profiles = accounts.list(Some(instance), None).into_iter().map(|account| account.profile);
-        Self { profile: profiles.find(is_it), read_only, username }
+        let linked: Vec<_> = accounts.list(Some(instance), None).into_iter().map(|account| account.profile).collect();
+        let mut same = linked.iter().filter(|profile| is_it(profile));
+        // Of several, nobody knows which one will sign in; and nobody gets what another asked for.
+        let profile = match (same.next(), same.next()) {
+            (Some(only), None) => Some(only.clone()),
+            (Some(first), Some(_)) if username.is_some() => Some(first.clone()),
+            _ => None,
+        };
+        Self { profile, read_only, username }
     }
 }
 

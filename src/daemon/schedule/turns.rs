@@ -28,6 +28,7 @@ pub fn on_get(in_use: &Schedule, spare: Option<&Schedule>, now: Timestamp, min_l
         Step::Renew => true,
         // What is left of a token that can't be renewed is the second best.
         Step::Serve => !in_use.lasts(now, min_life),
+        Step::Refuse(Reason::Relink(_)) => true,
         // A server that can't be reached concerns both.
         Step::Refuse(_) => in_use.is_refused(),
     };
