@@ -100,6 +100,7 @@ fn git_help_shows_the_man_page_and_there_is_one_for_every_verb() {
     sandbox.verb(["man", pages.to_str().expect("text")]).succeeded();
     sandbox.set("MANPATH", sandbox.path("share/man"));
     sandbox.set("MANPAGER", "cat");
+    sandbox.set("MANWIDTH", "200"); // no name is broken at the end of a line
     let page = sandbox.git(["help", "credential-gitlab"]).succeeded().stdout;
     assert!(page.contains("git-credential-gitlab-link(1)") && page.contains("Exit codes"), "{page}");
     let help = sandbox.verb(["help"]).succeeded().stdout;

@@ -105,7 +105,7 @@ fn another_identity_than_the_expected_one_is_refused_and_its_tokens_revoked() {
     let finished = sandbox.link_as("bob", [url.as_str(), "--client-id", &id, "--account", "alice"]).ended_with(4);
     assert!(finished.stderr.contains("you signed in as bob, and alice was asked for"), "{finished:?}");
     sandbox.verb(["status"]).ended_with(3);
-    assert_eq!(sandbox.gitlab.live_pairs("bob"), 0);
+    eventually("they are revoked", || sandbox.gitlab.live_pairs("bob") == 0);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::builder::PossibleValuesParser;
@@ -62,6 +63,9 @@ pub(super) enum Verb {
     /// Print an access token for scripts
     #[command(long_about = TOKEN, after_help = TOKEN_EXAMPLES)]
     Token(Token),
+    /// Clone one project, several, or a whole group, each to the directories of its path
+    #[command(alias = "clone", long_about = IMPORT, after_help = IMPORT_EXAMPLES)]
+    Import(Import),
     /// Let git ask this program for a GitLab
     #[command(long_about = CONFIGURE)]
     Configure(Configure),
@@ -154,6 +158,20 @@ Examples:
   curl -H \"Authorization: Bearer $(git credential-gitlab token)\" https://gitlab.com/api/v4/user
   printf 'Authorization: Bearer %s' \"$(git credential-gitlab token)\" | curl -H @- https://gitlab.com/api/v4/user
   git credential-gitlab token gitlab.example.com --account alice+read-only --min-life 1800";
+const IMPORT: &str = "\
+Clone one project, several, or a whole group, each to the directories of its path.
+
+Several are cloned at a time, by git itself. A project goes to DIR/its/path, so group/app goes to
+./group/app. One that is there already is left alone, and a clone only appears when it is whole:
+type the same command again to get what is missing, after a failure or Ctrl-C.";
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  git credential-gitlab import group/app group/sub/tool
+  git credential-gitlab import https://gitlab.example.com/group/app
+  git credential-gitlab import --group group --dir ~/src
+  git credential-gitlab import --group group --min-access developer --jobs 8
+  git credential-gitlab import                    choose from what you can reach (on a terminal)";
 
 const CONFIGURE: &str = "\
 Let git ask this program for a GitLab.
@@ -301,6 +319,39 @@ pub(super) struct Repos {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) limit: Option<u64>,
     /// For programs: as a JSON array
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Import {
+    /// A project: its path on the GitLab, or its address from the browser or the Clone button
+    #[arg(value_name = "PROJECT")]
+    pub(super) projects: Vec<String>,
+    /// Which GitLab the paths are on [default: the only one linked, or gitlab.com]
+    #[arg(long)]
+    pub(super) host: Option<Host>,
+    /// Clone as this account, as status shows it, where several are linked
+    #[arg(long, value_name = "NAME")]
+    pub(super) account: Option<String>,
+    /// Every project of this group and of the groups in it
+    #[arg(long, value_name = "PATH")]
+    pub(super) group: Option<String>,
+    /// Below which directory [default: this one]
+    #[arg(long, default_value = ".", hide_default_value = true)]
+    pub(super) dir: PathBuf,
+    /// How many to clone at a time
+    // Four keep a line busy while one of them unpacks. Each is a few processes here and one on
+    // the server, which may lock out an address that asks for too much: hence the limit.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub(super) jobs: u8,
+    /// Of a group, or to choose from: only where you have this role or more
+    #[arg(long, value_name = "ROLE", value_parser = PossibleValuesParser::new(access::ROLES.map(|(_, word)| word)))]
+    pub(super) min_access: Option<String>,
+    /// With their submodules
+    #[arg(long)]
+    pub(super) submodules: bool,
+    /// For programs: an object a line, as projects are done
     #[arg(long)]
     pub(super) json: bool,
 }

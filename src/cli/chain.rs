@@ -34,6 +34,11 @@ impl<'a> Chain<'a> {
         chain
     }
 
+    /// Whether git asks us.
+    pub(super) fn asks_us(&self) -> bool {
+        self.ours().is_some()
+    }
+
     /// Our place in it.
     fn ours(&self) -> Option<&'a Setting> {
         self.helpers.iter().rev().find(|setting| is_ours(&setting.value)).copied()

@@ -6,7 +6,7 @@
 //! stderr, both through `terminal`, which is why nothing else needs to distrust a text.
 //!
 //! ```text
-//! link, unlink, status, use_account, repos, token, configure, daemon   the verbs
+//! link, unlink, status, use_account, repos, token, import, configure, daemon   the verbs
 //!   registration, linked, consent -> paste, qr, browser   what only link needs
 //!   report, json -> time                      how status looks
 //!   project, project_table -> time            how repos looks
@@ -44,6 +44,7 @@ mod error;
 mod git_config;
 mod helper_list;
 mod helper_path;
+mod import;
 mod json;
 mod link;
 mod linked;
@@ -89,6 +90,7 @@ fn verb(verb: Verb, terminal: Terminal) -> Result<u8, Error> {
         Verb::Use(wanted) => use_account::run(&wanted, terminal),
         Verb::Repos(wanted) => repos::run(&wanted, terminal),
         Verb::Token(wanted) => token::run(&wanted, terminal),
+        Verb::Import(wanted) => import::run(&wanted, terminal),
         Verb::Configure(wanted) => configure::configure(&wanted, terminal),
         Verb::Unconfigure(wanted) => configure::unconfigure(&wanted, terminal),
         Verb::Daemon { verb } => daemon::run(&verb, terminal),

@@ -93,6 +93,12 @@ impl Terminal {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
+    /// Whether a person looks at something that is drawn and redrawn.
+    pub(super) fn draws(self) -> bool {
+        let dumb = || std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        !self.quiet && io::stderr().is_terminal() && (cfg!(windows) || !dumb())
+    }
+
     /// Asks; the answer is one line, without blanks around it. An end of input is an empty one.
     pub(super) fn ask(self, question: &str) -> Result<String, Error> {
         let mut stderr = io::stderr();

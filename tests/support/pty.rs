@@ -59,6 +59,11 @@ impl Pty {
         writeln!(self.typed, "{line}").expect("typed");
     }
 
+    /// Presses keys, without Enter.
+    pub fn press(&mut self, keys: &str) {
+        write!(self.typed, "{keys}").expect("typed");
+    }
+
     /// Waits for the end; the result is the exit code.
     pub fn finish(mut self) -> (Option<i32>, String) {
         while self.more() {}

@@ -36,6 +36,13 @@ pub(super) fn list(world: &World, call: &Call, caller: Option<Caller>, group: Op
     let caller = caller.map(|caller| auth::require(Some(caller), auth::PROJECTS)).transpose()?;
     let user = caller.map(|caller| caller.user);
     let group = group.map(|id| percent_decode_str(id).decode_utf8_lossy().into_owned());
+    // GitLab finds a group whatever case its path is written in.
+    let as_written = |group: String| {
+        let paths = world.projects.iter().filter_map(|project| project.path.get(..group.len()));
+        let written = paths.filter(|path| path.eq_ignore_ascii_case(&group)).map(str::to_owned).next();
+        written.unwrap_or(group)
+    };
+    let group = group.map(as_written);
     let below = |project: &Project| group.as_ref().is_none_or(|group| project.is_in(group));
     let deep = call.query.get("include_subgroups") == Some("true");
     let direct = |project: &Project| {

@@ -1,0 +1,232 @@
+//! What `git clone` says on stderr: how far it is, and why it failed. In English: it is run so.
+//!
+//! Lines that begin with `remote:` are the server's, and may say anything.
+
+use crate::credential::printable;
+
+/// How far a clone is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// In a word or two.
+    pub(super) phase: &'static str,
+    /// Of this phase.
+    pub(super) percent: u8,
+}
+
+/// What kind of failure it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The server answered, and said no.
+    Refused,
+    /// It was not reached, or was in trouble: that may pass.
+    Unreachable,
+    /// The daemon had no token for git, and said why.
+    NoToken,
+    /// Anything else.
+    Other,
+}
+
+/// Why a clone failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reason {
+    /// For what is done about it.
+    pub(super) kind: Kind,
+    /// For people: one line.
+    pub(super) text: String,
+}
+
+impl Reason {
+    pub(super) fn other(text: impl Into<String>) -> Self {
+        Self { kind: Kind::Other, text: text.into() }
+    }
+}
+
+/// More than any sentence that git or GitLab says.
+const LONGEST: usize = 400;
+
+/// What git shows the progress of, and how we call it.
+const PHASES: [(&str, &str); 4] = [
+    ("Receiving objects:", "receiving"),
+    ("Resolving deltas:", "resolving"),
+    ("Updating files:", "checking out"),
+    ("Filtering content:", "LFS"),
+];
+
+/// The progress in a line, if it is about that.
+pub(super) fn progress(line: &str) -> Option<Progress> {
+    let (rest, phase) = PHASES.iter().find_map(|(begin, phase)| Some((line.strip_prefix(begin)?, *phase)))?;
+    let percent = rest.split_once('%')?.0.trim().parse().ok().filter(|percent| *percent <= 100)?;
+    Some(Progress { phase, percent })
+}
+
+/// Whether the server said that there is nothing in the repository.
+pub(super) fn is_empty(lines: &[String]) -> bool {
+    lines.iter().any(|line| line.starts_with("warning: You appear to have cloned an empty repository"))
+}
+
+/// What broke off a connection, in the words of curl and git.
+const BROKEN: [&str; 9] = [
+    "unable to access",
+    "RPC failed",
+    "early EOF",
+    "unexpected disconnect",
+    "hung up unexpectedly",
+    "timed out",
+    "Connection reset",
+    "bad line length",
+    "invalid server response",
+];
+
+/// Why a clone failed that ended with these lines.
+pub(super) fn reason(lines: &[String]) -> Reason {
+    let text = |begin: &'static str| lines.iter().filter_map(move |line| line.strip_prefix(begin)).map(str::trim);
+    let says = |part: &str| lines.iter().any(|line| !line.starts_with("remote:") && line.contains(part));
+    let told = |text: &str| printable(text, LONGEST);
+    // Our helper, why there is no token.
+    if let Some(why) = text("git-credential-gitlab:").next() {
+        return Reason { kind: Kind::NoToken, text: told(why) };
+    }
+    let submodule = lines.iter().any(|line| line.contains("into submodule path"));
+    let whole = |kind, text: String| match submodule {
+        true => {
+            Reason { kind, text: format!("a submodule can't be cloned: {text} (without --submodules the project can)") }
+        }
+        false => Reason { kind, text },
+    };
+    let words = text("remote:").filter(|line| line.chars().any(char::is_alphabetic)).collect::<Vec<_>>().join(" ");
+    let fatal = text("fatal:").chain(text("error:")).find(|line| !line.is_empty()).map(told);
+    let fatal = fatal.or_else(|| lines.iter().map(|line| told(line)).rfind(|line| !line.is_empty()));
+    let fatal = fatal.unwrap_or_else(|| "git clone failed without a word".into());
+    let server = |otherwise: &str| if words.is_empty() { otherwise.to_owned() } else { told(&words) };
+    match status(lines) {
+        Some(404) => whole(Kind::Refused, server("there is no such project, or it is not yours to see (404)")),
+        Some(status @ (408 | 425 | 429 | 500..)) => whole(Kind::Unreachable, format!("the server answered {status}")),
+        Some(status) => whole(Kind::Refused, server(&format!("the server answered {status}"))),
+        None if says("Authentication failed") => whole(
+            Kind::Refused,
+            server("the server does not take the token; to see more: git credential-gitlab status --check"),
+        ),
+        None if says("terminal prompts disabled") => {
+            whole(Kind::Other, "git got no token; to see why: git credential-gitlab status".into())
+        }
+        None if BROKEN.iter().any(|part| says(part)) => whole(Kind::Unreachable, fatal),
+        None => whole(Kind::Other, fatal),
+    }
+}
+
+/// The status that the server answered with, if it was no good one.
+fn status(lines: &[String]) -> Option<u16> {
+    let lines = || lines.iter().filter(|line| !line.starts_with("remote:"));
+    let told = |line: &String| {
+        let (_, after) = line.split_once("returned error: ")?;
+        after.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    };
+    let missing = |line: &String| line.starts_with("fatal: repository '") && line.ends_with("' not found");
+    lines().find_map(told).or_else(|| lines().any(missing).then_some(404))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &str) -> Vec<String> {
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn progress_is_gits_own_and_not_the_servers() {
+        let receiving = progress("Receiving objects:  45% (9/20), 1.20 MiB | 2.00 MiB/s");
+        assert_eq!(receiving, Some(Progress { phase: "receiving", percent: 45 }));
+        assert_eq!(progress("Resolving deltas: 100% (1/1), done.").map(|it| it.percent), Some(100));
+        for line in [
+            "",
+            "remote: Counting objects: 100% (3/3), done.",
+            "remote: Receiving objects:  45% (9/20)",
+            "Receiving objects: 300% (9/3)",
+            "Receiving objects: -1%",
+            "Receiving objects: many",
+            "Cloning into 'app'...",
+        ] {
+            assert_eq!(progress(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn every_failure_has_its_kind_and_one_line() {
+        for (said, kind, text) in [
+            (
+                "remote: The project you were looking for could not be found or you don't have permission to view it.\n\
+                 fatal: repository 'http://h/group/app.git/' not found",
+                Kind::Refused,
+                "The project you were looking for could not be found or you don't have permission to view it.",
+            ),
+            ("fatal: repository 'http://h/x.git/' not found", Kind::Refused, "there is no such project"),
+            (
+                "remote: \nremote: =====\nremote: You are not allowed to download code from this project.\n\
+                 fatal: unable to access 'http://h/x.git/': The requested URL returned error: 403",
+                Kind::Refused,
+                "You are not allowed to download code from this project.",
+            ),
+            ("fatal: unable to access 'http://h/': The requested URL returned error: 503", Kind::Unreachable, "503"),
+            (
+                "error: RPC failed; HTTP 429 curl 22 The requested URL returned error: 429\nfatal: early EOF",
+                Kind::Unreachable,
+                "429",
+            ),
+            (
+                "fatal: unable to access 'http://h/': Failed to connect to h port 80 after 0 ms",
+                Kind::Unreachable,
+                "Failed to connect",
+            ),
+            ("error: RPC failed; curl 18 transfer closed\nfatal: early EOF", Kind::Unreachable, "early EOF"),
+            (
+                "git-credential-gitlab: the login of alice has ended. To log in again, type: …\n\
+                 fatal: could not read Username for 'http://h': terminal prompts disabled",
+                Kind::NoToken,
+                "the login of alice has ended. To log in again, type: …",
+            ),
+            (
+                "remote: HTTP Basic: Access denied.\nfatal: Authentication failed for 'http://h/'",
+                Kind::Refused,
+                "HTTP Basic",
+            ),
+            ("fatal: write error: No space left on device", Kind::Other, "No space left"),
+            (
+                "remote: fatal: The requested URL returned error: 503\nfatal: something else",
+                Kind::Other,
+                "something else",
+            ),
+            (
+                "remote: Not found.\nfatal: repository 'http://h/lib.git/' not found\n\
+                 fatal: clone of 'http://h/lib.git' into submodule path '/x/lib' failed",
+                Kind::Refused,
+                "a submodule can't be cloned: Not found. (without --submodules the project can)",
+            ),
+            ("", Kind::Other, "without a word"),
+            (
+                "remote: \u{1b}[2J\u{202e}evil\nfatal: repository 'x' not found",
+                Kind::Refused,
+                "\u{fffd}[2J\u{fffd}evil",
+            ),
+        ] {
+            let found = reason(&lines(said));
+            assert_eq!(found.kind, kind, "{said}");
+            assert!(found.text.contains(text) && !found.text.contains('\n'), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_repository_is_told_by_git() {
+        assert!(is_empty(&lines("Cloning into 'x'...\nwarning: You appear to have cloned an empty repository.")));
+        assert!(!is_empty(&lines("remote: warning: You appear to have cloned an empty repository.")));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn anything_is_read_without_panic(said: Vec<String>) {
+            let found = reason(&said);
+            proptest::prop_assert!(!found.text.chars().any(char::is_control));
+            proptest::prop_assert!(said.iter().filter_map(|line| progress(line)).all(|it| it.percent <= 100));
+        }
+    }
+}

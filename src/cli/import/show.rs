@@ -1,0 +1,194 @@
+//! What a person or a program sees while projects are imported: a line as each is done, and on a
+//! terminal a bar for each that is under way.
+//!
+//! The bars are plain ASCII without colour, so that every terminal shows them.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use console::Term;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
+
+use super::crew::Done;
+use super::said::{Kind, Progress};
+use crate::cli::error::Error;
+use crate::cli::terminal::Terminal;
+use crate::credential::printable;
+use crate::protocol::Code;
+
+/// Below it there is room for a name and a number only.
+const WIDE: u16 = 60;
+
+/// Often enough for the eye, and seldom enough for a slow line to a remote terminal.
+const REDRAWS_PER_SECOND: u8 = 10;
+
+/// Longer than any line of a terminal; a bar cuts it to the width.
+const LONGEST_NAME: usize = 500;
+
+/// What is shown.
+pub(super) struct Show {
+    terminal: Terminal,
+    json: bool,
+    bars: Option<Bars>,
+    counts: Mutex<Counts>,
+}
+
+struct Bars {
+    all: MultiProgress,
+    total: ProgressBar,
+    each: ProgressStyle,
+}
+
+/// How many projects ended in which way.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counts {
+    pub(super) cloned: usize,
+    pub(super) present: usize,
+    pub(super) refused: usize,
+    pub(super) unreached: usize,
+    pub(super) otherwise: usize,
+    /// stdout could not be written.
+    pub(super) unheard: bool,
+}
+
+impl Counts {
+    pub(super) fn failed(&self) -> usize {
+        self.refused + self.unreached + self.otherwise
+    }
+
+    pub(super) fn all(&self) -> usize {
+        self.cloned + self.present + self.failed()
+    }
+
+    /// The exit code of an import that ended so.
+    pub(super) fn exit_code(&self) -> u8 {
+        match self.failed() {
+            0 if self.unheard => Code::Failed.exit_code(),
+            0 => 0,
+            failed if failed == self.refused => Code::Refused.exit_code(),
+            failed if failed == self.unreached => Code::Unreachable.exit_code(),
+            _ => Code::Failed.exit_code(),
+        }
+    }
+
+    /// `cloned 3, present 1, failed 2`
+    pub(super) fn phrase(&self) -> String {
+        format!("cloned {}, present {}, failed {}", self.cloned, self.present, self.failed())
+    }
+}
+
+impl Show {
+    /// For so many projects.
+    pub(super) fn new(terminal: Terminal, json: bool, projects: usize) -> Self {
+        let bars = terminal.draws().then(|| Bars::new(projects));
+        Self { terminal, json, bars, counts: Mutex::default() }
+    }
+
+    /// A project is begun; the result is told how far it is.
+    pub(super) fn begin(&self, path: &str) -> Box<dyn FnMut(Progress)> {
+        let Some(bars) = &self.bars else { return Box::new(|_| {}) };
+        let bar = bars.all.insert_before(&bars.total, ProgressBar::new(100));
+        bar.set_style(bars.each.clone());
+        bar.set_message(printable(path, LONGEST_NAME));
+        bar.set_prefix("starting");
+        bar.tick();
+        let bar = Bar(bar);
+        Box::new(move |progress| {
+            let Bar(bar) = &bar;
+            bar.set_prefix(progress.phase);
+            bar.set_position(progress.percent.into());
+        })
+    }
+
+    /// A project is done.
+    pub(super) fn done(&self, path: &str, directory: &Path, done: &Done) {
+        let (result, detail) = match done {
+            Done::Cloned { empty: true } => ("cloned", "the repository is empty"),
+            Done::Cloned { empty: false } => ("cloned", ""),
+            Done::Present => ("present", ""),
+            Done::Failed(reason) => ("failed", reason.text.as_str()),
+        };
+        let directory = directory.display().to_string();
+        let said = self.aside(|| match self.json {
+            true => {
+                let object = json!({ "path": path, "dir": directory, "result": result, "detail": detail });
+                self.terminal.print(&object.to_string())
+            }
+            false if result == "failed" => {
+                self.terminal.say(&format!("failed {}: {detail}", printable(path, LONGEST_NAME)));
+                Ok(())
+            }
+            false if detail.is_empty() => self.terminal.print(&format!("{result} {path} in {directory}")),
+            false => self.terminal.print(&format!("{result} {path} in {directory} ({detail})")),
+        });
+        let mut counts = self.counts.lock().expect("nobody panics here");
+        *match done {
+            Done::Cloned { .. } => &mut counts.cloned,
+            Done::Present => &mut counts.present,
+            Done::Failed(reason) => match reason.kind {
+                Kind::Refused => &mut counts.refused,
+                Kind::Unreachable => &mut counts.unreached,
+                Kind::NoToken | Kind::Other => &mut counts.otherwise,
+            },
+        } += 1;
+        counts.unheard |= said.is_err();
+        if let Some(bars) = &self.bars {
+            bars.total.set_message(if counts.failed() > 0 {
+                format!(", {} failed", counts.failed())
+            } else {
+                String::new()
+            });
+            bars.total.set_position(counts.all() as u64);
+        }
+    }
+
+    /// Says something where the bars do not overwrite it.
+    fn aside(&self, say: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+        match &self.bars {
+            Some(bars) => bars.all.suspend(say),
+            None => say(),
+        }
+    }
+
+    /// Takes the bars away.
+    pub(super) fn end(&self) -> Counts {
+        if let Some(bars) = &self.bars {
+            bars.total.finish_and_clear();
+            let _ = bars.all.clear(); // nobody may look any more
+        }
+        *self.counts.lock().expect("nobody panics here")
+    }
+}
+
+impl Bars {
+    fn new(projects: usize) -> Self {
+        let target = ProgressDrawTarget::stderr_with_hz(REDRAWS_PER_SECOND);
+        let wide = Term::stderr().size_checked().is_none_or(|(_, columns)| columns >= WIDE);
+        let style = |template: &str| {
+            let style = ProgressStyle::with_template(template).expect("a constant");
+            style.progress_chars("=> ").tick_chars("|/-\\ ")
+        };
+        let (each, whole) = match wide {
+            true => {
+                ("  {wide_msg} {prefix:>12} [{bar:20}] {percent:>3}%", "{spinner} {pos} of {len} done{msg}, {elapsed}")
+            }
+            false => ("{wide_msg} {percent:>3}%", "{spinner} {pos} of {len} done{msg}"),
+        };
+        let all = MultiProgress::with_draw_target(target);
+        let total = all.add(ProgressBar::new(projects as u64));
+        total.set_style(style(whole));
+        total.enable_steady_tick(Duration::from_millis(250)); // something moves, also while a server thinks
+        Self { all, total, each: style(each) }
+    }
+}
+
+/// The bar of a project, which goes with it.
+struct Bar(ProgressBar);
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,87 @@
+//! `import` on a terminal: bars, and a list to choose from.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gitlab_stand_in::{Endpoint, Fault, What};
+
+use crate::importing::{below, with_projects};
+use crate::support::pty::Pty;
+use crate::support::{HELPER, PATIENCE, Sandbox};
+
+/// Imports on a terminal that is so wide.
+fn on_terminal(sandbox: &mut Sandbox, columns: u16, words: &str) -> Pty {
+    sandbox.set("TERM", "xterm");
+    let src: PathBuf = sandbox.path("src");
+    Pty::run(sandbox, &format!("stty cols {columns} rows 24; {HELPER} import --dir {} {words}", src.display()))
+}
+
+#[test]
+fn a_terminal_shows_bars_that_fit_and_no_colour() {
+    for columns in [80, 40] {
+        let mut sandbox = with_projects(&["group/a-name-that-is-quite-long-for-a-small-terminal-and-goes-on-and-on"]);
+        let slow = What::Delay(Duration::from_millis(200));
+        sandbox.gitlab.fault(Fault { times: None, ..Fault::once(Endpoint::Git, slow) });
+        let mut pty = on_terminal(&mut sandbox, columns, "--group group");
+        pty.wait_for("of 2 done");
+        let (code, screen) = pty.finish();
+        assert_eq!(code, Some(0), "{screen}");
+        assert_eq!(screen.contains("starting ["), columns == 80, "{screen}");
+        assert!(
+            screen.contains("cloned group/app in ") && screen.contains("cloned 2, present 0, failed 0"),
+            "{screen}"
+        );
+        // Each bar fills its line, and none goes on in the next: the percent sign ends the line.
+        for line in screen.replace("\u{1b}[2K", "").split(['\r', '\n', '\u{1b}']) {
+            let line = line.trim_start_matches(|c: char| c == '[' || c.is_ascii_digit() || c == 'A'); // up so many
+            for (at, _) in line.match_indices('%') {
+                assert_eq!((at + 1) % usize::from(columns), 0, "{line:?}");
+            }
+        }
+        assert!(!screen.contains("\u{1b}[3") && screen.is_ascii(), "{screen:?}");
+    }
+}
+
+#[test]
+fn on_a_terminal_projects_are_chosen_from_a_list() {
+    let mut sandbox = with_projects(&["group/sub/tool", "other/lib"]);
+    let mut pty = on_terminal(&mut sandbox, 80, "");
+    pty.wait_for("Import which projects?");
+    pty.wait_for("other/lib");
+    pty.press("gstool");
+    pty.press(" ");
+    pty.press("\r");
+    let (code, screen) = pty.finish();
+    assert_eq!(code, Some(0), "{screen}");
+    assert_eq!(below(&sandbox.path("src")), ["group", "group/sub", "group/sub/tool"], "{screen}");
+}
+
+#[test]
+fn a_person_who_thinks_better_of_it_imports_nothing() {
+    for (keys, code) in [("\u{1b}", 0), ("\r", 0), ("\u{3}", 130)] {
+        let mut sandbox = Sandbox::linked();
+        let mut pty = on_terminal(&mut sandbox, 40, "");
+        pty.wait_for("group/app");
+        pty.press(keys);
+        let (ended, screen) = pty.finish();
+        assert_eq!(ended, Some(code), "{screen:?}");
+        assert!(!sandbox.path("src").exists());
+        let (hidden, shown) = (screen.rfind("\u{1b}[?25l"), screen.rfind("\u{1b}[?25h"));
+        assert!(hidden <= shown, "the cursor is back: {screen:?}");
+    }
+}
+
+#[test]
+fn ctrl_c_on_a_terminal_ends_everything() {
+    let mut sandbox = with_projects(&["group/tool"]);
+    sandbox.gitlab.fault(Fault { times: None, ..Fault::once(Endpoint::Git, What::Silence) });
+    let mut pty = on_terminal(&mut sandbox, 80, "group/app group/tool");
+    assert!(sandbox.gitlab.wait_until(PATIENCE, |requests| {
+        requests.iter().filter(|request| request.endpoint == Endpoint::Git).count() >= 2
+    }));
+    pty.press("\u{3}");
+    pty.wait_for("not done 2; to go on: git credential-gitlab import --dir");
+    let (code, screen) = pty.finish();
+    assert_eq!(code, Some(130), "{screen}");
+    assert!(!sandbox.path("src").exists(), "{:?}", below(&sandbox.path("src")));
+}
