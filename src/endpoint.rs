@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 /// The name of our directory below the runtime and state directories.
 pub const NAME: &str = "git-credential-gitlab";
 
+/// The journal's name in the state directory: the daemon writes it, `log` reads it.
+pub const JOURNAL: &str = "journal";
+
 /// A directory that is always there and holds nobody up: whoever starts a program that must not
 /// depend on the current directory, which may be somebody's work tree, starts it here.
 pub const ROOT: &str = if cfg!(windows) { r"C:\" } else { "/" };

@@ -10,14 +10,16 @@
 //! ```text
 //! helper, cli -> client -> endpoint, protocol, place -> instance, credential
 //! cli, daemon -> access, label, rights, idn -> instance
-//! daemon/server -> link, accounts -> account -> renewal -> schedule, lid, gitlab, store -> secret, clock
+//! daemon/server -> journal -> asker -> words
+//! daemon/server -> link, accounts -> account -> renewal, notices -> schedule, lid, gitlab, store -> secret, clock
 //! ```
 //!
 //! Each of these has one job that no other room does: only `credential` knows `=` and newline;
 //! only an account's task (`daemon::account` with its `daemon::renewal`) and, while that task is
 //! retired, `daemon::accounts::changes` write to `daemon::store`; only `daemon::gitlab` knows URLs
 //! and HTTP; `daemon::schedule` does no input or output. What differs between platforms is in
-//! `endpoint`, `client`, `daemon::listener`, `daemon::hardening`, `daemon::systemd` and
+//! `endpoint`, `client`, `daemon::listener`, `daemon::hardening`, `daemon::systemd`,
+//! `daemon::asker`, `daemon::notices` and
 //! `daemon::store::keyring`; elsewhere it is a line or two (file modes, signals, the browser).
 
 pub mod access;

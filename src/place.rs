@@ -83,6 +83,9 @@ impl fmt::Display for Place {
     }
 }
 
+/// GitLab lets a path have 255 characters per group, and twenty groups; nobody does.
+const LONGEST: usize = 1024;
+
 /// The key of git config, in lower case as git prints it.
 const KEY: &str = "gitlabaccount";
 
@@ -94,6 +97,13 @@ pub fn key_pattern() -> String {
 /// The URL in such a key.
 pub fn url_in_key(key: &str) -> Option<&str> {
     key.strip_prefix("credential.")?.strip_suffix(KEY)?.strip_suffix('.')
+}
+
+/// The path of a repository as it was sent, if it is nothing but a path: in an address that
+/// somebody pasted together there may be more.
+pub fn plain(repository: &[u8]) -> Option<&str> {
+    project(repository)?;
+    str::from_utf8(repository).ok().filter(|path| path.len() <= LONGEST)
 }
 
 /// The path of the project whose repository, wiki or LFS store this is, in lower case. (No

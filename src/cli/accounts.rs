@@ -1,5 +1,7 @@
 //! What the daemon says about itself and its accounts.
 
+use std::time::Duration;
+
 use super::call::{self, Reply, needed, number, text};
 use super::error::Error;
 use crate::client::Start;
@@ -58,11 +60,24 @@ pub(super) struct Account {
     /// The groups and projects it serves, where the host has several accounts.
     pub(super) paths: Vec<String>,
     pub(super) default: bool,
+    /// What the person was told, and the state does not say.
+    pub(super) notices: Vec<String>,
 }
 
 impl Accounts {
     /// Asks the daemon, which asks the servers only if `check` is set.
     pub(super) fn ask(host: Option<&Instance>, check: bool, start: Start) -> Result<Self, Error> {
+        let within = if check { call::AFTER_ASKING_SERVERS } else { call::SOON };
+        Self::ask_within(host, check, start, within)
+    }
+
+    /// The same for who can't wait so long.
+    pub(super) fn ask_within(
+        host: Option<&Instance>,
+        check: bool,
+        start: Start,
+        within: Duration,
+    ) -> Result<Self, Error> {
         let mut request = protocol::request(action::STATUS);
         if let Some(instance) = host {
             request.push("host", instance.to_string());
@@ -70,7 +85,6 @@ impl Accounts {
         if check {
             request.push("check", "1");
         }
-        let within = if check { call::AFTER_ASKING_SERVERS } else { call::SOON };
         let mut reply = Reply::to(&request, start, within)?;
         let mut accounts = Vec::new();
         while let Some(block) = reply.good_block()? {
@@ -136,6 +150,7 @@ impl Account {
             spare_detail: text(block, "spare_detail"),
             paths: block.list("path[]").into_iter().map(lossy).collect(),
             default: block.flag("default"),
+            notices: block.list("notice[]").into_iter().map(lossy).collect(),
         })
     }
 

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use super::time::Ago;
 use crate::access;
 use crate::idn;
 use crate::instance::{Instance, NotAnInstance};
@@ -54,6 +55,9 @@ pub(super) enum Verb {
     Unlink(Unlink),
     /// Show who is linked, until when, what is wrong and what to do
     Status(Status),
+    /// Show which program got a token for what, and when
+    #[command(long_about = LOG, after_help = LOG_EXAMPLES)]
+    Log(Log),
     /// Say which of several accounts answers where
     #[command(long_about = USE, after_help = USE_EXAMPLES)]
     Use(Use),
@@ -173,6 +177,19 @@ Examples:
   git credential-gitlab import --group group --min-access developer --jobs 8
   git credential-gitlab import                    choose from what you can reach (on a terminal)";
 
+const LOG: &str = "\
+Show which program got a token for what, and when; the newest last.
+
+The daemon notes every token that it hands to git, and every time it does not: the program that ran
+git, git's command, the account, and the project if git tells it (credential.useHttpPath). Of
+commands only words without secrets are noted; the rest is shown as \u{2026}. git config can turn it
+off: credential.gitlabJournal=false.";
+
+const LOG_EXAMPLES: &str = "\
+Examples:
+  git credential-gitlab log --since 2h
+  git credential-gitlab log --since 7d --json | jq -r .program | sort | uniq -c";
+
 const CONFIGURE: &str = "\
 Let git ask this program for a GitLab.
 
@@ -277,6 +294,19 @@ pub(super) struct Status {
     /// Ask the server too, instead of telling what is known
     #[arg(long)]
     pub(super) check: bool,
+    /// For a shell prompt: one line about what is wrong, nothing if all is well
+    #[arg(long, conflicts_with_all = ["json", "check"])]
+    pub(super) short: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Log {
+    /// Only what is not older than this: 30min, 2h, 1d, 7d
+    #[arg(long, value_name = "DURATION")]
+    pub(super) since: Option<Ago>,
+    /// For programs: one JSON object a line
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -461,6 +491,8 @@ mod tests {
             &["x", "link", "--web", "--device"],
             &["x", "link", "--device", "--paste"],
             &["x", "link", "alice@host"],
+            &["x", "status", "--short", "--json"],
+            &["x", "log", "--since", "soon"],
             &["x", "use"],
             &["x", "use", "bob", "--for", "https://h/group"],
             &["x", "unlink", "--all", "--account", "alice"],

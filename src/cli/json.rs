@@ -40,6 +40,7 @@ fn account(account: &Account) -> Value {
         spare_detail: _, // another
         paths,
         default,
+        notices,
     } = account;
     let time = |seconds: &Option<i64>| seconds.and_then(rfc3339);
     json!({
@@ -62,6 +63,7 @@ fn account(account: &Account) -> Value {
         "spare": spare,
         "paths": paths,
         "default": default,
+        "notices": notices,
     })
 }
 
@@ -88,6 +90,7 @@ mod tests {
                 "store": "keyring", "state": "ok", "detail": "said \"no\"\u{1b}[2J",
                 "expires_at": "2023-11-15T00:13:20Z", "linked_at": "2023-11-13T22:13:20Z", "last_used_at": null,
                 "renewals": 12, "spare": null, "paths": ["group/sub"], "default": true,
+                "notices": [],
             }],
         });
         assert_eq!(object, expected);

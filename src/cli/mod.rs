@@ -6,9 +6,9 @@
 //! stderr, both through `terminal`, which is why nothing else needs to distrust a text.
 //!
 //! ```text
-//! link, unlink, status, use_account, repos, token, import, configure, daemon   the verbs
+//! link, unlink, status, log, use_account, repos, token, import, configure, daemon   the verbs
 //!   registration, linked, consent -> paste, qr, browser   what only link needs
-//!   report, json -> time                      how status looks
+//!   report, short, json -> time               how status looks
 //!   project, project_table -> time            how repos looks
 //!   whose                                     whom repos and token are for
 //!   entry -> chain, helper_list, helper_path, git_config   what configure does to git's config
@@ -48,6 +48,7 @@ mod import;
 mod json;
 mod link;
 mod linked;
+mod log;
 mod man;
 mod paste;
 mod project;
@@ -56,6 +57,7 @@ mod qr;
 mod registration;
 mod report;
 mod repos;
+mod short;
 mod status;
 mod terminal;
 mod time;
@@ -87,6 +89,7 @@ fn verb(verb: Verb, terminal: Terminal) -> Result<u8, Error> {
         Verb::Link(wanted) => link::run(&wanted, terminal),
         Verb::Unlink(wanted) => unlink::run(&wanted, terminal),
         Verb::Status(wanted) => status::run(&wanted, terminal),
+        Verb::Log(wanted) => log::run(&wanted, terminal),
         Verb::Use(wanted) => use_account::run(&wanted, terminal),
         Verb::Repos(wanted) => repos::run(&wanted, terminal),
         Verb::Token(wanted) => token::run(&wanted, terminal),

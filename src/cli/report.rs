@@ -20,6 +20,7 @@ fn paragraph(account: &Account, all: &[Account], now: &Now) -> String {
         lines.push(format!("  to mend it: {command}"));
     }
     lines.extend(spare(account));
+    lines.extend(account.notices.iter().map(|notice| format!("  note: {notice}")));
     if !account.paths.is_empty() {
         lines.push(format!("  for {}", account.paths.join(", ")));
     }

@@ -1,17 +1,26 @@
 //! `status`: who is linked, until when, what is wrong and what to do.
 
+use std::time::Duration;
+
 use super::accounts::{Account, Accounts};
 use super::arguments::{Host, Status};
 use super::error::Error;
 use super::terminal::Terminal;
 use super::time::Now;
-use super::{json, report};
+use super::{json, report, short};
 use crate::client::Start;
+use crate::instance::Instance;
 use crate::protocol::{Code, State};
+
+/// A person who presses Enter does not notice it; the daemon needs a hundredth.
+const PROMPT_WITHIN: Duration = Duration::from_millis(200);
 
 /// Shows the accounts; the exit code tells a script how they are.
 pub(super) fn run(wanted: &Status, terminal: Terminal) -> Result<u8, Error> {
     let instance = wanted.host.as_ref().map(|host| &host.instance);
+    if wanted.short {
+        return short(instance, terminal);
+    }
     let found = Accounts::ask(instance, wanted.check, Start::IfAbsent)?;
     for problem in &found.problems {
         terminal.say(&format!("warning: {problem}"));
@@ -22,6 +31,17 @@ pub(super) fn run(wanted: &Status, terminal: Terminal) -> Result<u8, Error> {
     }
     if found.accounts.is_empty() && found.problems.is_empty() {
         terminal.say(&not_linked(wanted.host.as_ref()));
+    }
+    Ok(exit_code(&found.accounts, !found.problems.is_empty()))
+}
+
+/// For a prompt: a daemon that does not run is not started, one that is slow is not waited for,
+/// and what goes wrong is not said in the middle of what a person types.
+fn short(instance: Option<&Instance>, terminal: Terminal) -> Result<u8, Error> {
+    let Ok(found) = Accounts::ask_within(instance, false, Start::Never, PROMPT_WITHIN) else { return Ok(0) };
+    let line = short::render(&found.accounts);
+    if !line.is_empty() {
+        terminal.print(&line)?;
     }
     Ok(exit_code(&found.accounts, !found.problems.is_empty()))
 }

@@ -1,7 +1,9 @@
 //! Times for people and for programs.
 
-use jiff::Timestamp;
+use std::str::FromStr;
+
 use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
 
 /// The moment that a person's view is drawn at.
 #[derive(Debug, Clone)]
@@ -51,6 +53,18 @@ impl Now {
         })
     }
 
+    /// When it was so long before this moment; `None`: before any time that there is.
+    pub(super) fn before(&self, span: &Ago) -> Option<i64> {
+        let now = Timestamp::from_second(self.seconds).ok()?.to_zoned(self.zone.clone());
+        now.checked_sub(span.0).ok().map(|then| then.timestamp().as_second())
+    }
+
+    /// `2026-11-22 22:04:03`, for columns.
+    pub(super) fn clock(&self, seconds: i64) -> String {
+        let then = Timestamp::from_second(seconds).unwrap_or_default().to_zoned(self.zone.clone());
+        then.strftime("%Y-%m-%d %H:%M:%S").to_string()
+    }
+
     /// Whether a time has passed.
     pub(super) fn is_past(&self, seconds: i64) -> bool {
         seconds <= self.seconds
@@ -60,6 +74,24 @@ impl Now {
     pub(super) fn at(seconds: i64) -> Self {
         Self { seconds, zone: TimeZone::UTC }
     }
+}
+
+/// How long ago, as a person types it: `30min`, `2h`, `7d`.
+#[derive(Debug, Clone)]
+pub(super) struct Ago(Span);
+
+impl FromStr for Ago {
+    type Err = &'static str;
+
+    fn from_str(typed: &str) -> Result<Self, Self::Err> {
+        let span = typed.trim().parse::<Span>().ok().filter(|span| span.is_positive());
+        span.map(Self).ok_or("give a length of time, such as 30min, 2h, 1d or 7d")
+    }
+}
+
+/// The seconds of a time in RFC 3339.
+pub(super) fn seconds(rfc3339: &str) -> Option<i64> {
+    rfc3339.parse::<Timestamp>().ok().map(Timestamp::as_second)
 }
 
 /// RFC 3339 in UTC; `None` for a time that no calendar has.
@@ -115,7 +147,21 @@ mod tests {
     }
 
     #[test]
+    fn a_length_of_time_is_read_as_people_write_it() {
+        let now = Now::at(1_700_000_000);
+        let before = |typed: &str| now.before(&typed.parse().expect(typed)).map(|then| 1_700_000_000 - then);
+        for (typed, ago) in [("30min", 1800), ("2h", 7200), ("1d", 86_400), ("7d", 604_800), ("1h 30m", 5400)] {
+            assert_eq!(before(typed), Some(ago), "{typed}");
+        }
+        assert_eq!(before("19000y"), None, "before all times");
+        for typed in ["", "yesterday", "0s", "-2h", "2h ago", "2", "99999999999999999999h", "2h\u{1b}[2J"] {
+            assert!(typed.parse::<Ago>().is_err(), "{typed:?}");
+        }
+    }
+
+    #[test]
     fn programs_get_utc() {
+        assert_eq!(seconds("2023-11-14T22:13:20Z"), Some(1_700_000_000));
         assert_eq!(rfc3339(1_700_000_000).as_deref(), Some("2023-11-14T22:13:20Z"));
         assert_eq!(rfc3339(i64::MIN), None);
     }

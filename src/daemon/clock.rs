@@ -24,7 +24,12 @@ impl Timestamp {
         time.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M").to_string()
     }
 
-    /// The same with the date, unless it is less than half a day from `now`.
+    /// RFC 3339 in UTC, for programs.
+    pub fn rfc3339(self) -> String {
+        jiff::Timestamp::from_second(self.0).unwrap_or_default().to_string()
+    }
+
+    /// The time of day, with the date unless it is less than half a day from `now`.
     pub fn for_people(self, now: Self) -> String {
         if now.since(self).abs() < 12 * 3600 {
             return self.clock_time();

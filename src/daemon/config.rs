@@ -139,6 +139,20 @@ pub async fn accounts() -> Result<Vec<(String, String)>, ConfigError> {
     Ok(found.into_iter().filter_map(|(key, name)| Some((place::url_in_key(&key)?.to_owned(), name))).collect())
 }
 
+/// Whether a switch of ours, `credential.<url>.NAME`, is on for an instance: yes, unless git config says no,
+/// or something that can't be read. What somebody may have forbidden is not done.
+pub async fn is_on(instance: &Instance, name: &str) -> bool {
+    let key = format!("credential.{name}");
+    match git(&["--type=bool", "--get-urlmatch", &key, &instance.to_string()], "").await.map(|found| pairs(&found)) {
+        // Asked for one key, git prints the value alone.
+        Ok(found) => found.last().is_none_or(|(value, _)| value == "true"),
+        Err(why) => {
+            tracing::warn!(%why, key, "taken as switched off");
+            false
+        }
+    }
+}
+
 /// All variables of a section that apply to the instance, as git matches URLs.
 async fn section(name: &str, instance: &Instance) -> Result<Vec<(String, String)>, ConfigError> {
     Ok(pairs(&git(&["--get-urlmatch", name, &instance.to_string()], "").await?))

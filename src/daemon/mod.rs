@@ -5,16 +5,19 @@
 
 mod account;
 mod accounts;
+mod asker;
 mod clock;
 mod config;
 mod fault;
 mod files;
 mod gitlab;
 mod hardening;
+mod journal;
 mod lid;
 mod link;
 mod listener;
 mod log;
+mod notices;
 mod places;
 mod profile;
 mod renewal;
@@ -24,6 +27,7 @@ mod secret;
 mod server;
 mod store;
 mod systemd;
+mod words;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -31,6 +35,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use accounts::Accounts;
+use journal::Journal;
 use listener::{Lead, Start};
 use places::Places;
 use server::Server;
@@ -80,7 +85,7 @@ pub fn run(options: &Options) -> Result<(), DaemonError> {
         None => Endpoint::find()?,
     };
     let places = Places::find().ok_or(DaemonError::NoHome)?;
-    for directory in [places.state(), &places.accounts(), &places.tokens()] {
+    for directory in [places.state(), &places.accounts(), &places.tokens(), &places.notices()] {
         let named = |why: io::Error| io::Error::new(why.kind(), format!("{}: {why}", directory.display()));
         make_private(directory).map_err(named)?;
     }
@@ -114,8 +119,9 @@ fn say_ready() {
 
 async fn live(lead: Lead, places: Places, socket: String, ready: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     let listener = lead.listen()?;
+    let journal = Arc::new(Journal::at(places.journal()));
     let accounts = Arc::new(Accounts::new(places));
-    let server = Server::new(accounts.clone(), socket);
+    let server = Server::new(accounts.clone(), journal.clone(), socket);
     ready()?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "ready");
     tokio::select! {
@@ -128,6 +134,7 @@ async fn live(lead: Lead, places: Places, socket: String, ready: impl FnOnce() -
     if tokio::time::timeout(DRAIN_WITHIN, accounts.retire_all()).await.is_err() {
         tracing::warn!("an account did not finish in time");
     }
+    journal.close();
     tracing::info!("ended");
     Ok(())
 }
@@ -182,7 +189,8 @@ mod tests {
         };
         let listener = lead.listen().expect("free");
         let accounts = Arc::new(Accounts::new(Places::at(directory.path())));
-        let server = Server::new(accounts.clone(), String::new());
+        let journal = Arc::new(Journal::at(directory.path().join("journal")));
+        let server = Server::new(accounts.clone(), journal, String::new());
         tokio::select! {
             () = server.serve(&listener) => panic!("nobody asked it to end"),
             () = idle(&accounts, &server) => {}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use directories::ProjectDirs;
 
-use crate::endpoint::NAME;
+use crate::endpoint::{JOURNAL, NAME};
 
 /// Another daemon's renewal takes as long as the server's answer may take, and two saves.
 const LEASE_WITHIN: Duration = Duration::from_secs(45);
@@ -50,6 +50,16 @@ impl Places {
     /// What the daemon has to say.
     pub fn log(&self) -> PathBuf {
         self.state.join("daemon.log")
+    }
+
+    /// Who got a token for what.
+    pub fn journal(&self) -> PathBuf {
+        self.state.join(JOURNAL)
+    }
+
+    /// What the person was told already, one file per thing.
+    pub fn notices(&self) -> PathBuf {
+        self.state.join("notices")
     }
 
     /// The right to spend an account's refresh token. Two daemons can share a state directory (a

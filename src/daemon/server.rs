@@ -11,7 +11,9 @@ use tokio::time::Instant;
 
 use super::account::{Account, HandOut, Refusal, Spare, Status};
 use super::accounts::{Accounts, Question};
+use super::asker::Glimpse;
 use super::clock::Timestamp;
+use super::journal::{Handing, Journal};
 use super::link;
 use super::listener;
 use super::repos::{self, Listing, Stopped};
@@ -39,6 +41,7 @@ const CONNECTIONS: usize = 512;
 #[derive(Debug)]
 pub struct Server {
     accounts: Arc<Accounts>,
+    journal: Arc<Journal>,
     socket: String,
     /// True once somebody has asked the daemon to end.
     stop: watch::Sender<bool>,
@@ -47,9 +50,9 @@ pub struct Server {
 
 impl Server {
     /// A server for these accounts; `socket` is what `status` shows.
-    pub fn new(accounts: Arc<Accounts>, socket: String) -> Arc<Self> {
+    pub fn new(accounts: Arc<Accounts>, journal: Arc<Journal>, socket: String) -> Arc<Self> {
         let connections = Arc::new(Semaphore::new(CONNECTIONS));
-        Arc::new(Self { accounts, socket, stop: watch::Sender::new(false), connections })
+        Arc::new(Self { accounts, journal, socket, stop: watch::Sender::new(false), connections })
     }
 
     /// Whether no client is connected.
@@ -100,7 +103,17 @@ impl Server {
         match request.text(key::ACTION).unwrap_or_default() {
             // An asker who is gone is not noticed: the end of what they send is no sign of it
             // (`printf … | socat` ends so), and the answer is at most seconds away.
-            action::GET => send(stream, &self.get(&request).await).await,
+            action::GET => {
+                let mut handing = Handing::default();
+                // While we work, the asker waits and can be looked at.
+                let (answer, witnessed) =
+                    tokio::join!(self.get(&request, &mut handing), self.witness(stream, &request));
+                let sent = send(stream, &answer).await;
+                if let Some((instance, glimpse)) = witnessed {
+                    self.journal.note(&instance, &request, &answer, &handing, &glimpse.rest().await);
+                }
+                sent
+            }
             action::STORE | action::ERASE => {
                 self.judged(&request).await;
                 send(stream, &Attributes::new()).await
@@ -125,7 +138,7 @@ impl Server {
     }
 
     /// Answers git. A host that is not linked gets an empty block: silence.
-    async fn get(&self, request: &Attributes) -> Attributes {
+    async fn get(&self, request: &Attributes, handing: &mut Handing) -> Attributes {
         let Some(question) = Question::in_request(request) else { return Attributes::new() };
         let min_life = request.text(key::MIN_LIFE).and_then(|seconds| seconds.parse().ok());
         let deadline = Instant::now() + GET_WITHIN;
@@ -143,12 +156,19 @@ impl Server {
                     return failure.unwrap_or_default();
                 }
             };
+            handing.by(&account);
             match tokio::time::timeout_at(deadline, account.get(min_life)).await {
-                Ok(Ok(hand_out)) => return credential(hand_out, request),
+                Ok(Ok(hand_out)) => {
+                    handing.handed_out(hand_out.renewed);
+                    return credential(hand_out, request);
+                }
                 // It is being linked again, or unlinked: soon there is another one, or none.
                 Ok(Err(Refusal::Ending)) if Instant::now() < deadline => tokio::time::sleep(ENDING_POLL).await,
                 // A password typed by a person can't help, so git is told not to ask for one.
-                Ok(Err(refusal)) => return refused(&account, refusal).to_block().with("quit", "1"),
+                Ok(Err(refusal)) => {
+                    let failure = self.accounts.with_notices(&account, refused(&account, refusal));
+                    return failure.to_block().with("quit", "1");
+                }
                 Err(_) => {
                     if let Some(rest) = account.get_rest().await {
                         return credential(rest, request);
@@ -159,6 +179,16 @@ impl Server {
                 }
             }
         }
+    }
+
+    /// For the journal: which GitLab a request is for, and who asks. Nobody looks where nothing is
+    /// to be noted.
+    async fn witness(&self, stream: &Stream, request: &Attributes) -> Option<(Instance, Glimpse)> {
+        let instance = self.accounts.instance_for(&Question::in_request(request)?)?;
+        if !self.journal.is_on(&instance).await {
+            return None;
+        }
+        Some((instance, Glimpse::of(stream)))
     }
 
     /// git tells how a server took a password.
@@ -187,6 +217,9 @@ impl Server {
             let mut block = status_block(&account, &status);
             for place in self.accounts.places_of(&account.profile).await {
                 block.push("path[]", place.to_string());
+            }
+            for notice in self.accounts.notices_beside(&account, &status) {
+                block.push("notice[]", notice);
             }
             let default = self.accounts.default_of(&account.profile.instance).await;
             let is_default = default.is_some_and(|default| default.profile.id() == account.profile.id());

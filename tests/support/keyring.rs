@@ -41,6 +41,11 @@ impl Desktop {
         Self { bus, keyring: None, address, directory }
     }
 
+    /// Where the bus listens.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// A bus with a keyring that is unlocked.
     pub fn with_keyring(sandbox: &mut Sandbox) -> Self {
         let mut desktop = Self::without_keyring(sandbox);

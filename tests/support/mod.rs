@@ -4,6 +4,7 @@ pub mod by_hand;
 pub mod chromium;
 pub mod clock;
 pub mod keyring;
+pub mod notifications;
 pub mod proxy;
 pub mod pty;
 pub mod run;
@@ -122,6 +123,9 @@ impl Sandbox {
         let mut command = Command::new(program.as_ref());
         command.env_clear().current_dir(self.directory.path());
         command.env("HOME", self.home()).env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        // Nobody's desktop: no window of it, and no keyring.
+        let no_bus = self.directory.path().join("no-bus");
+        command.env("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}", no_bus.display()));
         // No system file, no prompt, no language.
         command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));

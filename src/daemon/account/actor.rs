@@ -1,5 +1,6 @@
 //! The task of one account: it owns the logins and their schedules, and does one thing at a time.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,11 +8,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::login::{Login, Unsaved};
 use super::logins::{Held, Logins};
+use super::telling;
 use super::work::{Done, Loaded, Means, Running, Work};
 use super::{Command, HandOut, Kept, Refusal, Retired, Status};
 use crate::daemon::clock::Timestamp;
 use crate::daemon::gitlab::{Liveness, Trouble};
 use crate::daemon::lid::Lid;
+use crate::daemon::notices::{Cause, Notices};
 use crate::daemon::renewal::Renewal;
 use crate::daemon::schedule::{Reason, Schedule, Step};
 use crate::daemon::secret::Secret;
@@ -25,6 +28,8 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 struct Waiting {
     min_life: Option<i64>,
     reply: oneshot::Sender<Result<HandOut, Refusal>>,
+    /// Something was renewed meanwhile.
+    renewed: bool,
 }
 
 /// Somebody who asked how the account is.
@@ -50,11 +55,15 @@ pub(super) struct Actor {
     /// A pair that could not be saved gets one more chance at the end.
     last_saves: Vec<Slot>,
     last_used_at: Option<Timestamp>,
+    notices: Notices,
+    /// What the person need not be told again.
+    told: HashSet<Cause>,
 }
 
 impl Actor {
     /// An account whose logins are in the store, or are those that a retired task held.
     pub(super) fn new(means: Means, lid: Arc<Lid>, held: Option<Retired>) -> Self {
+        let notices = Notices::in_directory(means.places.notices());
         let mut actor = Self {
             means,
             lid,
@@ -67,6 +76,8 @@ impl Actor {
             orphaned: false,
             last_saves: Slot::ALL.to_vec(),
             last_used_at: None,
+            notices,
+            told: HashSet::new(),
         };
         let kept = held.map_or_else(Vec::new, |held| held.logins);
         let login = |Kept { slot, record, unsaved }| actor.login(slot, record, unsaved.map(Unsaved::since_now));
@@ -103,7 +114,7 @@ impl Actor {
         match command {
             Command::Get { reply, .. } if self.ending => drop(reply.send(Err(Refusal::Ending))),
             Command::Get { min_life, reply } => {
-                self.waiting.push(Waiting { min_life, reply });
+                self.waiting.push(Waiting { min_life, reply, renewed: false });
                 self.serve();
             }
             Command::GetRest { reply } => {
@@ -159,6 +170,7 @@ impl Actor {
                     match handed_out {
                         Ok(hand_out) => {
                             self.last_used_at = Some(now);
+                            let hand_out = HandOut { renewed: waiting.renewed, ..hand_out };
                             let _ = waiting.reply.send(Ok(hand_out)); // whoever asked may be gone
                             continue;
                         }
@@ -232,6 +244,7 @@ impl Actor {
     fn finish(&mut self, done: Done) {
         self.work = None;
         let asked = matches!(done, Done::Renewed(..) | Done::Verified(..));
+        let over = telling::over_after(&done);
         match done {
             Done::Loaded(loaded) => self.loaded(loaded),
             Done::Renewed(slot, renewal) => self.renewed(slot, renewal),
@@ -241,6 +254,7 @@ impl Actor {
                 self.with_login(slot, |login| login.unsaved = unsaved);
             }
         }
+        self.tell_person(&over);
         if let Logins::Absent(why) = &self.logins {
             for waiting in std::mem::take(&mut self.waiting) {
                 let _ = waiting.reply.send(Err(Refusal::Store(why.clone())));
@@ -305,6 +319,7 @@ impl Actor {
     }
 
     fn replace(&mut self, slot: Slot, record: Record, unsaved: Option<Unsaved>) {
+        self.waiting.iter_mut().for_each(|waiting| waiting.renewed = true);
         if let Some(held) = self.logins.held_mut() {
             held.replace(slot, record, unsaved);
         }
@@ -330,6 +345,7 @@ impl Actor {
 
     fn on_timer(&mut self) {
         let now = Timestamp::now();
+        self.tell_person(&[]);
         let paused = self.lid.paused(now).is_some();
         let Some(held) = self.logins.held_mut() else { return };
         let due = |login: &&Login| login.unsaved.as_ref().is_some_and(|unsaved| now >= unsaved.again_at(now));
@@ -343,6 +359,21 @@ impl Actor {
             }),
         };
         work.into_iter().for_each(|work| self.begin(work));
+    }
+
+    /// Tells the person what is wrong, once, and forgets what is over.
+    fn tell_person(&mut self, over: &[Cause]) {
+        let profile = &self.means.server.profile;
+        let present = telling::present(profile, &self.logins, self.means.vault.place(), Timestamp::now());
+        for cause in over.iter().filter(|over| !present.iter().any(|(cause, _)| cause == *over)) {
+            self.told.remove(cause);
+            self.notices.settle(&profile.id(), *cause);
+        }
+        for (cause, text) in present {
+            if self.told.insert(cause) {
+                self.notices.tell(profile, cause, &text);
+            }
+        }
     }
 
     fn sleep(&self) -> Duration {

@@ -61,6 +61,6 @@ impl Login {
     pub(super) fn serve(&mut self, now: Timestamp) -> HandOut {
         self.schedule.on_served(now);
         let expires_at = self.schedule.expiry_for_git(now);
-        HandOut { token: self.record.access_token.clone(), expires_at }
+        HandOut { token: self.record.access_token.clone(), expires_at, renewed: false }
     }
 }

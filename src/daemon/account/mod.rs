@@ -7,6 +7,7 @@
 mod actor;
 mod login;
 mod logins;
+mod telling;
 mod work;
 
 use std::sync::Arc;
@@ -37,6 +38,8 @@ pub struct HandOut {
     pub token: Secret,
     /// Its end, if it is sure.
     pub expires_at: Option<Timestamp>,
+    /// It was renewed for whoever gets it now.
+    pub renewed: bool,
 }
 
 /// Why there is none.

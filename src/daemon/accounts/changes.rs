@@ -42,6 +42,7 @@ impl Accounts {
             }
             return Err(why);
         }
+        self.notices().forget(&id);
         let lid = self.lid(&profile.instance);
         lid.allow_one();
         self.put(Account::run(profile.clone(), vault.clone(), self.places.clone(), lid));
@@ -194,6 +195,7 @@ impl Accounts {
             account.vault.delete(&slot.entry(&id)).await.map_err(|why| store_failed(why.to_string()))?;
         }
         profile.remove(&self.places.accounts()).map_err(|why| store_failed(why.to_string()))?;
+        self.notices().forget(&id);
         self.places.forget_lease(lease, &id);
         tracing::info!(account = %who, local, "unlinked");
         Ok(())

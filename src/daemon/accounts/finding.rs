@@ -92,6 +92,11 @@ impl Accounts {
         }
     }
 
+    /// The instance that a question is for, if it is one of ours.
+    pub fn instance_for(&self, question: &Question) -> Option<Instance> {
+        self.nearest(question).first().map(|account| account.profile.instance.clone())
+    }
+
     /// The account that answers at an instance where nothing else decides, if it is linked.
     pub async fn default_of(&self, instance: &Instance) -> Option<Account> {
         let choices = self.choices().await.unwrap_or_default();

@@ -3,6 +3,7 @@
 mod changes;
 mod choices;
 mod finding;
+mod telling;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -110,7 +110,7 @@ impl Record {
 }
 
 /// Which of an account's logins: there may be a spare one, and the two take turns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Slot {
     /// The one every account has.
     First,

@@ -1,0 +1,45 @@
+//! `status --short`: what is wrong, in so few words that it fits into a shell prompt.
+
+use super::accounts::Account;
+use crate::protocol::State;
+
+/// One line; empty if all is well.
+pub(super) fn render(accounts: &[Account]) -> String {
+    let phrases: Vec<String> = accounts.iter().filter_map(|account| phrase(account, accounts)).collect();
+    phrases.join("; ")
+}
+
+fn phrase(account: &Account, all: &[Account]) -> Option<String> {
+    let what = match &account.state {
+        State::Relink => "link again",
+        State::Unreachable => "unreachable",
+        State::Unsaved => "not saved",
+        _ if account.spare.as_deref() == Some("ended") => "spare lost",
+        _ if !account.notices.is_empty() => "see status",
+        _ => return None,
+    };
+    let host = account.short_host();
+    Some(match all.iter().filter(|other| other.host == account.host).count() {
+        1 => format!("{host}: {what}"),
+        _ => format!("{}@{host}: {what}", account.label),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::accounts::example;
+    use super::*;
+
+    #[test]
+    fn only_what_is_wrong_is_said() {
+        let well = example();
+        assert_eq!(render(std::slice::from_ref(&well)), "");
+        let with = |state| Account { state, ..example() };
+        assert_eq!(render(&[with(State::Renewing)]), "");
+        assert_eq!(render(&[with(State::Relink)]), "gitlab.example: link again");
+        assert_eq!(render(&[Account { spare: Some("ended".into()), ..example() }]), "gitlab.example: spare lost");
+        assert_eq!(render(&[Account { notices: vec!["x".into()], ..example() }]), "gitlab.example: see status");
+        let two = [with(State::Unreachable), Account { label: "bob".into(), ..with(State::Unsaved) }];
+        assert_eq!(render(&two), "alice@gitlab.example: unreachable; bob@gitlab.example: not saved");
+    }
+}
