@@ -38,14 +38,19 @@ pub(super) struct Account {
     pub(super) user_id: u64,
     pub(super) name: String,
     pub(super) scopes: Vec<String>,
-    /// `oauth`, which is renewed, or `token`, which is not.
+    /// `oauth`, or `token` for one that the person made.
     pub(super) kind: String,
+    /// Of such a token `personal`, `project`, `group` or `deploy`, and the same for people.
+    pub(super) token_kind: Option<String>,
+    pub(super) token_name: String,
+    /// Whether such a token is renewed: a sentence, if that is known.
+    pub(super) renewal: String,
     pub(super) client_id: String,
     pub(super) store: String,
     /// The end of a sentence: where the tokens are.
     pub(super) store_place: String,
     pub(super) state: State,
-    /// What is wrong, if something is.
+    /// What is wrong, if something is, or will soon be.
     pub(super) detail: String,
     /// What its owner must know even if nothing is wrong.
     pub(super) warning: String,
@@ -136,6 +141,9 @@ impl Account {
             name: text(block, "name"),
             scopes: text(block, "scope").split_ascii_whitespace().map(str::to_owned).collect(),
             kind: needed(block, "kind")?,
+            token_kind: block.text("token_kind").map(str::to_owned),
+            token_name: text(block, "token_name"),
+            renewal: text(block, "renewal"),
             client_id: text(block, "client_id"),
             store: text(block, "store"),
             store_place: text(block, "store_place"),
@@ -157,6 +165,11 @@ impl Account {
     /// The GitLab it belongs to.
     pub(super) fn instance(&self) -> Option<Instance> {
         Instance::parse(&self.host).ok()
+    }
+
+    /// Whether it has a token that the person made.
+    pub(super) fn is_token(&self) -> bool {
+        self.kind == "token"
     }
 
     /// What to type to mean its GitLab.

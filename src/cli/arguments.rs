@@ -29,7 +29,8 @@ Examples:
   git credential-gitlab link gitlab.example.com
   git credential-gitlab link https://example.com/gitlab --client-id 1a2b3c
   git credential-gitlab link gitlab.example.com --device     over SSH, in a container
-  git credential-gitlab link --read-only --account alice";
+  git credential-gitlab link --read-only --account alice
+  git credential-gitlab link gitlab.example.com --token-stdin <token.txt";
 
 /// Link your GitLab account once; git, IDEs and scripts then act with your own permissions.
 #[derive(Debug, Parser)]
@@ -216,6 +217,10 @@ pub(super) struct Link {
     /// Read the secret of a confidential application from the first line of stdin
     #[arg(long)]
     pub(super) client_secret_stdin: bool,
+    /// Where OAuth is not allowed: read an access token that you made from the first line of stdin,
+    /// or ask for it in a terminal
+    #[arg(long, conflicts_with_all = ["flow", "client_id", "client_secret_stdin", "spare", "scopes", "read_only"])]
+    pub(super) token_stdin: bool,
     /// What to ask for, separated by blanks [default: read_api write_repository]
     #[arg(long, value_name = "SCOPES", conflicts_with = "read_only")]
     pub(super) scopes: Option<String>,
@@ -490,6 +495,12 @@ mod tests {
             &["x", "link", "--store", "cloud"],
             &["x", "link", "--web", "--device"],
             &["x", "link", "--device", "--paste"],
+            &["x", "link", "--token-stdin", "--device"],
+            &["x", "link", "--token-stdin", "--client-id", "1a"],
+            &["x", "link", "--token-stdin", "--client-secret-stdin"],
+            &["x", "link", "--token-stdin", "--spare"],
+            &["x", "link", "--token-stdin", "--scopes", "api"],
+            &["x", "link", "--token-stdin", "--read-only"],
             &["x", "link", "alice@host"],
             &["x", "status", "--short", "--json"],
             &["x", "log", "--since", "soon"],

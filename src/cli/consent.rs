@@ -75,6 +75,9 @@ impl Waiting {
         if !warning.is_empty() {
             terminal.say(&format!("warning: {warning}"));
         }
+        for note in block.list("note[]") {
+            terminal.note(&String::from_utf8_lossy(note));
+        }
         match text(block, "flow").as_str() {
             "web" => {
                 self.redirect_uri = Some(needed(block, "redirect_uri")?);
@@ -83,6 +86,10 @@ impl Waiting {
             "device" => {
                 self.has_code = true;
                 show_code(block, terminal)?;
+            }
+            "token" => {
+                note_store(block, terminal);
+                return Ok(());
             }
             _ => return Ok(()),
         }

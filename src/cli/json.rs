@@ -26,6 +26,9 @@ fn account(account: &Account) -> Value {
         name,
         scopes,
         kind,
+        token_kind,
+        token_name: _, // for people
+        renewal: _,    // the same
         client_id,
         store,
         store_place: _, // a sentence for people
@@ -52,6 +55,7 @@ fn account(account: &Account) -> Value {
         "name": name,
         "scopes": scopes,
         "kind": kind,
+        "token_kind": token_kind,
         "client_id": client_id,
         "store": store,
         "state": state.word(),
@@ -86,7 +90,7 @@ mod tests {
             "accounts": [{
                 "host": "https://gitlab.example", "username": "alice", "label": "alice", "read_only": false,
                 "user_id": 7, "name": "Alice Example",
-                "scopes": ["read_api", "write_repository"], "kind": "oauth", "client_id": "1a2b3c",
+                "scopes": ["read_api", "write_repository"], "kind": "oauth", "token_kind": null, "client_id": "1a2b3c",
                 "store": "keyring", "state": "ok", "detail": "said \"no\"\u{1b}[2J",
                 "expires_at": "2023-11-15T00:13:20Z", "linked_at": "2023-11-13T22:13:20Z", "last_used_at": null,
                 "renewals": 12, "spare": null, "paths": ["group/sub"], "default": true,

@@ -46,17 +46,19 @@ struct Linked {
     no_spare: Option<String>,
 }
 
-/// The application to link with, as far as the person names it.
+/// The application to link with, as far as the person names it, or a token that needs none.
 #[derive(Default)]
 struct Application {
     id: Option<String>,
     secret: Option<String>,
+    token: Option<String>,
 }
 
 /// Links an account, then lets git use it.
 pub(super) fn run(wanted: &Link, terminal: Terminal) -> Result<u8, Error> {
     let secret = if wanted.client_secret_stdin { Some(terminal.read_secret()?) } else { None };
-    let mut application = Application { id: wanted.client_id.clone(), secret };
+    let token = if wanted.token_stdin { Some(token(terminal)?) } else { None };
+    let mut application = Application { id: wanted.client_id.clone(), secret, token };
     let mut guided = false;
     let linked = match attempt(wanted, &application, terminal)? {
         Outcome::Linked(linked) => linked,
@@ -93,6 +95,15 @@ pub(super) fn run(wanted: &Link, terminal: Terminal) -> Result<u8, Error> {
         ));
     })?;
     Ok(code)
+}
+
+/// The token that a person made. An empty line is none.
+fn token(terminal: Terminal) -> Result<String, Error> {
+    let token = terminal.take_secret("Access token (it is not shown):")?;
+    match token.is_empty() {
+        true => Err(Failure::new(Code::Usage, "no token was given: its place is the first line of stdin").into()),
+        false => Ok(token),
+    }
 }
 
 /// Makes an application with the person, and links with it; `None` if nobody can be asked, or
@@ -169,6 +180,7 @@ fn request(wanted: &Link, application: &Application, on_another_device: bool) ->
         paste,
         client_id: _,
         client_secret_stdin: _,
+        token_stdin: _,
         scopes,
         read_only,
         account,
@@ -194,6 +206,7 @@ fn request(wanted: &Link, application: &Application, on_another_device: bool) ->
         ("has_browser", browser::is_here().then_some("1")),
         ("client_id", application.id.as_deref()),
         ("client_secret", application.secret.as_deref()),
+        ("token", application.token.as_deref()),
         ("scopes", scopes.as_deref()),
         ("account", account.as_deref()),
         ("store", store.map(|store| store.word()).or(store_of_environment.as_deref())),
@@ -238,7 +251,7 @@ mod tests {
     fn request_of(words: &[&str]) -> String {
         let arguments = Arguments::try_parse_from([&["x", "link"], words].concat()).expect("understood");
         let Verb::Link(wanted) = arguments.verb else { panic!("link is link") };
-        let application = Application { id: wanted.client_id.clone(), secret: None };
+        let application = Application { id: wanted.client_id.clone(), ..Application::default() };
         let text = String::from_utf8(request(&wanted, &application, wanted.device).to_bytes()).expect("text");
         text.replace("has_browser=1\n", "") // that is the machine's affair
     }

@@ -13,6 +13,7 @@ pub(super) fn explain(instance: &Instance, label: &str, scopes: &str, terminal: 
     let rights = Rights::of(scopes.split_whitespace());
     let may = format!("{label} may {}", rights.phrase());
     match rights.git() {
+        _ if scopes.is_empty() => {} // the server did not tell
         true => terminal.note(&may),
         false => terminal.say(&format!(
             "warning: {may} ({scopes}); to ask for more: git credential-gitlab link {} --account {} \

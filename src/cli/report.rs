@@ -16,6 +16,9 @@ fn paragraph(account: &Account, all: &[Account], now: &Now) -> String {
     if !account.warning.is_empty() {
         lines.push(format!("  warning: {}", account.warning));
     }
+    if account.state == State::Ok && !account.renewal.is_empty() {
+        lines.push(format!("  {}", account.renewal));
+    }
     if let Some(command) = remedy(account, all) {
         lines.push(format!("  to mend it: {command}"));
     }
@@ -25,9 +28,14 @@ fn paragraph(account: &Account, all: &[Account], now: &Now) -> String {
         lines.push(format!("  for {}", account.paths.join(", ")));
     }
     let place = if account.store_place.is_empty() { &account.store } else { &account.store_place };
-    let may = Rights::of(account.scopes.iter().map(String::as_str)).phrase();
-    lines.push(format!("  may {may} ({})", account.scopes.join(", ")));
-    lines.push(format!("  its tokens are in {place}"));
+    match account.is_token() {
+        true => lines.push(format!("  a {}; {}; it is in {place}", account.token_name, rights(account))),
+        false => {
+            let may = Rights::of(account.scopes.iter().map(String::as_str)).phrase();
+            lines.push(format!("  may {may} ({})", account.scopes.join(", ")));
+            lines.push(format!("  its tokens are in {place}"));
+        }
+    }
     lines.push(format!("  {}", history(account, now)));
     lines.into_iter().map(|line| line + "\n").collect()
 }
@@ -45,8 +53,12 @@ fn condition(account: &Account, now: &Now) -> String {
         false => format!(": {}", account.detail),
     };
     match &account.state {
-        State::Ok => format!("works; {}", life(account, now)),
+        State::Ok if account.detail.is_empty() => format!("works; {}", life(account, now)),
+        State::Ok => format!("works, but {}", account.detail),
         State::Renewing => "works; its access token is being renewed".into(),
+        State::Unreachable if account.is_token() => {
+            format!("could not be renewed or asked about{because}; it stays linked, and is tried again by itself")
+        }
         State::Unreachable => {
             format!("no new token could be had{because}; the account stays linked, and is tried again by itself")
         }
@@ -57,13 +69,23 @@ fn condition(account: &Account, now: &Now) -> String {
 }
 
 fn life(account: &Account, now: &Now) -> String {
-    let renews = account.kind == "oauth";
+    let renews = !account.is_token();
     match account.expires_at {
+        // Of such a token the server says nothing at all.
+        None if !renews && account.scopes.is_empty() => "when the token ends is not known".into(),
         None => "the token does not expire".into(),
         Some(at) if now.is_past(at) && renews => "the access token is renewed at the next use".into(),
         Some(at) if now.is_past(at) => format!("the token expired at {}", now.show(at)),
         Some(at) if renews => format!("the access token lives until {} and is then renewed by itself", now.show(at)),
         Some(at) => format!("the token lives until {}", now.show(at)),
+    }
+}
+
+/// What a token that the person made may do.
+fn rights(account: &Account) -> String {
+    match account.scopes.as_slice() {
+        [] => "the server does not say what it may do".into(),
+        scopes => format!("may {}", scopes.join(", ")),
     }
 }
 
@@ -88,22 +110,27 @@ fn remedy(account: &Account, all: &[Account]) -> Option<String> {
         true => format!("{host} --account {}", account.label),
         false => host.clone(),
     };
+    // A deploy token can't be linked without its name.
+    let link = match (account.is_token(), &account.username) {
+        (false, _) => format!("git credential-gitlab link {named}"),
+        (true, name) => format!("git credential-gitlab link {host} --account {name} --token-stdin"),
+    };
     match account.state {
+        // Something that works will end soon.
+        State::Ok if !account.detail.is_empty() => Some(format!("{link} (with a new token)")),
         State::Ok | State::Renewing | State::Unknown(_) => None,
-        State::Relink => Some(format!("git credential-gitlab link {named}")),
+        State::Relink => Some(link),
         State::Unreachable => Some(format!("git credential-gitlab status {host} --check (asks the server)")),
-        State::Unsaved => {
-            Some(format!("git credential-gitlab link {named} --store file (if it can't be saved at all)"))
-        }
+        State::Unsaved => Some(format!("{link} --store file (if it can't be saved at all)")),
     }
 }
 
 fn history(account: &Account, now: &Now) -> String {
     let linked = account.linked_at.map_or_else(|| "linked".into(), |at| format!("linked {}", now.show(at)));
-    let renewed = match (account.kind.as_str(), account.renewals) {
-        ("oauth", 1) => ", renewed once".into(),
-        ("oauth", count) => format!(", renewed {count} times"),
-        _ => String::new(),
+    let renewed = match account.renewals {
+        0 if account.is_token() => String::new(),
+        1 => ", renewed once".into(),
+        count => format!(", renewed {count} times"),
     };
     let used = account
         .last_used_at
@@ -173,6 +200,28 @@ https://gitlab.example as alice (Alice Example)
         assert_eq!(life(&account, &now), "the token expired at 22:12 (1 min ago)");
         account.expires_at = None;
         assert_eq!(life(&account, &now), "the token does not expire");
+        account.scopes.clear();
+        assert_eq!(life(&account, &now), "when the token ends is not known");
+        account.renewals = 0;
         assert!(!history(&account, &now).contains("renewed"));
+    }
+
+    #[test]
+    fn a_token_that_ends_soon_is_told_with_the_command_that_mends_it() {
+        let mut account = example();
+        (account.kind, account.token_name) = ("token".into(), "personal access token".into());
+        (account.scopes, account.renewals) = (vec!["read_api".into()], 0);
+        account.renewal = "it is not renewed by itself: that takes the scope self_rotate or api".into();
+        account.detail = "the token ends at 2023-11-15 00:13, in 2 hours".into();
+        let expected = "\
+https://gitlab.example as alice (Alice Example)
+  works, but the token ends at 2023-11-15 00:13, in 2 hours
+  it is not renewed by itself: that takes the scope self_rotate or api
+  to mend it: git credential-gitlab link gitlab.example --account alice --token-stdin (with a new token)
+  for group/sub
+  a personal access token; may read_api; it is in the keyring (Secret Service)
+  linked 2023-11-13 22:13 (1 day 0 h ago), not used since the daemon started
+";
+        assert_eq!(render(&[account], &Now::at(NOW)), expected);
     }
 }

@@ -131,6 +131,11 @@ impl Terminal {
         TYPED.get().is_some()
     }
 
+    /// The same; asked for, where a person is at the keyboard.
+    pub(super) fn take_secret(self, question: &str) -> Result<String, Error> {
+        if io::stdin().is_terminal() { self.ask_secret(question) } else { self.read_secret() }
+    }
+
     /// A line that was typed while something else is waited for.
     pub(super) fn typed(self) -> Option<String> {
         let typed = TYPED.get_or_init(|| Mutex::new(read_in_background()));

@@ -69,12 +69,17 @@ fn tell(block: &Attributes, outcome: &mut Outcome, terminal: Terminal) -> Result
     let (host, username) = (needed(block, "host")?, accounts::label(block)?);
     outcome.unlinked += 1;
     terminal.print(&format!("unlinked {host} ({username})"))?;
-    if !block.flag("revoked") {
-        outcome.not_revoked += 1;
-        terminal.say(&format!(
-            "what {username} granted was not revoked at the server; \
-             to revoke it, open {host}/-/user_settings/applications"
-        ));
+    match block.text("not_revoked") {
+        // That is known, and nothing to try again.
+        Some(why) => terminal.say(why),
+        None if block.flag("revoked") => {}
+        None => {
+            outcome.not_revoked += 1;
+            terminal.say(&format!(
+                "what {username} granted was not revoked at the server; \
+                 to revoke it, open {host}/-/user_settings/applications"
+            ));
+        }
     }
     let was_last = block.get("remaining") == Some(b"0");
     let Ok(instance) = Instance::parse(&host) else { return Ok(()) };

@@ -31,11 +31,22 @@ impl Timestamp {
 
     /// The time of day, with the date unless it is less than half a day from `now`.
     pub fn for_people(self, now: Self) -> String {
-        if now.since(self).abs() < 12 * 3600 {
-            return self.clock_time();
-        }
+        if now.since(self).abs() < 12 * 3600 { self.clock_time() } else { self.date_and_time() }
+    }
+
+    /// `2026-11-22 14:02`.
+    pub fn date_and_time(self) -> String {
         let time = jiff::Timestamp::from_second(self.0).unwrap_or_default();
         time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
+    }
+
+    /// How long it is from `now` until this, for people: `6 days`.
+    pub fn span_from(self, now: Self) -> String {
+        match self.since(now).max(0) {
+            seconds @ ..7200 => format!("{} min", seconds / 60),
+            seconds @ ..172_800 => format!("{} hours", seconds / 3600),
+            seconds => format!("{} days", seconds / 86_400),
+        }
     }
 
     /// This many seconds later (earlier, if negative).

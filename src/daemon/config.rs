@@ -41,6 +41,8 @@ pub struct Config {
     pub store: Option<String>,
     /// `gitlabMinLife`, in seconds.
     pub min_life: Option<String>,
+    /// `gitlabRotate`.
+    pub rotate: Option<String>,
     /// `http.<url>.*`.
     pub network: Network,
 }
@@ -73,6 +75,7 @@ pub async fn read(instance: &Instance) -> Result<Config, ConfigError> {
         flow: ours(&["gitlabflow"]),
         store: ours(&["gitlabstore"]),
         min_life: ours(&["gitlabminlife"]),
+        rotate: ours(&["gitlabrotate"]),
         network: network(instance).await?,
     })
 }

@@ -6,15 +6,18 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::Timestamp;
 use super::files;
-use super::gitlab::{Endpoints, Network};
+use super::gitlab::{Endpoints, Network, TokenKind};
 use super::schedule::MIN_LIFE;
-use super::store::StoreKind;
+use super::store::{Kind, StoreKind};
 use crate::credential::printable;
 use crate::instance::Instance;
 use crate::label;
 
 /// The format this version writes. A higher one is left alone.
 const VERSION: u32 = 1;
+
+/// Either of them lets a token exchange itself for its successor.
+pub const ROTATING_SCOPES: [&str; 2] = ["self_rotate", "api"];
 
 /// One linked account.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,11 +35,14 @@ pub struct Profile {
     /// Linked with `--read-only`: an account of its own, beside the one that may do more.
     #[serde(default)]
     pub read_only: bool,
-    /// `oauth`, or `token` for a personal access token.
+    /// `oauth`, or `token` for a token that the person made.
     pub kind: String,
-    /// The application.
+    /// What is known of such a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_hand: Option<ByHand>,
+    /// The application; none for a token that the person made.
     pub client_id: String,
-    /// What the tokens may do.
+    /// What the tokens may do; empty if the server does not say.
     pub scopes: Vec<String>,
     /// Where they are kept.
     pub store: StoreKind,
@@ -60,6 +66,15 @@ pub struct Profile {
     pub network: Network,
 }
 
+/// A token that the person made, instead of a pair that an application was granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByHand {
+    /// What kind of token.
+    pub kind: TokenKind,
+    /// The person lets us renew it, where the server does that.
+    pub rotate: bool,
+}
+
 /// What a link finds out.
 #[derive(Debug)]
 pub struct Linked {
@@ -69,6 +84,8 @@ pub struct Linked {
     pub user: super::gitlab::User,
     /// It is the one that can only read.
     pub read_only: bool,
+    /// What is known of a token that the person made.
+    pub by_hand: Option<ByHand>,
     /// The application.
     pub client_id: String,
     /// What the tokens may do.
@@ -86,7 +103,7 @@ pub struct Linked {
 impl Linked {
     /// The id of the account.
     pub fn id(&self) -> String {
-        id(&self.instance, self.user.id, self.read_only)
+        id(&self.instance, self.user.id, &self.user.username, self.read_only)
     }
 }
 
@@ -121,7 +138,8 @@ impl Profile {
     /// The profile of an account linked now; one that was linked before keeps its place in the
     /// list, and what the person did not change.
     pub fn new(linked: Linked, before: Option<&Self>, now: Timestamp) -> Self {
-        let Linked { instance, user, read_only, client_id, scopes, store, min_life, endpoints, network } = linked;
+        let Linked { instance, user, read_only, by_hand, client_id, scopes, store, min_life, endpoints, network } =
+            linked;
         Self {
             version: VERSION,
             instance,
@@ -129,7 +147,8 @@ impl Profile {
             user_id: user.id,
             name: user.name,
             read_only,
-            kind: "oauth".into(),
+            kind: if by_hand.is_some() { "token" } else { "oauth" }.into(),
+            by_hand,
             client_id,
             scopes,
             store,
@@ -159,7 +178,18 @@ impl Profile {
 
     /// The account's name among state files and in the store.
     pub fn id(&self) -> String {
-        id(&self.instance, self.user_id, self.read_only)
+        id(&self.instance, self.user_id, &self.username, self.read_only)
+    }
+
+    /// Whether git logs in with a deploy token.
+    pub fn is_deploy_token(&self) -> bool {
+        self.by_hand.is_some_and(|token| token.kind == TokenKind::Deploy)
+    }
+
+    /// The user name that goes with the token. GitLab takes any with most tokens, and before 17.1 no
+    /// other than `oauth2` with OAuth's; only a deploy token has one of its own.
+    pub fn git_username(&self) -> &str {
+        if self.is_deploy_token() { &self.username } else { "oauth2" }
     }
 
     /// What people and git config call it.
@@ -184,7 +214,22 @@ impl Profile {
 
     /// The command that links this account again, and no other of this person's.
     pub fn link_command(&self) -> String {
-        format!("git credential-gitlab link {} --account {}", self.instance.short(), self.label())
+        let token = if self.by_hand.is_some() { " --token-stdin" } else { "" };
+        format!("git credential-gitlab link {} --account {}{token}", self.instance.short(), self.label())
+    }
+
+    /// Whether the token is renewed, for people; `None` for OAuth's, and where nothing is known.
+    pub fn renewal(&self, kind: Kind, expires: bool) -> Option<String> {
+        let token = self.by_hand.filter(|token| token.kind != TokenKind::Deploy && expires)?;
+        let may = self.scopes.iter().any(|scope| ROTATING_SCOPES.contains(&scope.as_str()));
+        Some(match (kind, token.rotate, may) {
+            (Kind::Rotating, ..) => "it is renewed by itself before it ends".into(),
+            (_, false, _) => "it is not renewed by itself: credential.gitlabRotate is false".into(),
+            (_, _, false) => {
+                format!("it is not renewed by itself: that takes the scope {}", ROTATING_SCOPES.join(" or "))
+            }
+            _ => "it is not renewed by itself: the server did not do it (GitLab does since 16.10)".into(),
+        })
     }
 
     fn path(&self, directory: &Path) -> PathBuf {
@@ -248,10 +293,12 @@ impl Profile {
 
 /// Instance and user number, so that an account that is linked again takes its own place. Another
 /// one that can only read has a name of its own.
-fn id(instance: &Instance, user_id: u64, read_only: bool) -> String {
+fn id(instance: &Instance, user_id: u64, username: &str, read_only: bool) -> String {
     let separator = Profile::ID_SEPARATOR;
     let kind = if read_only { format!("{separator}read-only") } else { String::new() };
-    format!("{}{separator}{user_id}{kind}", instance.slug())
+    // Where there is no number (a deploy token), the name stands for it.
+    let user = if user_id == 0 { format!("@{username}") } else { user_id.to_string() };
+    format!("{}{separator}{user}{kind}", instance.slug())
 }
 
 fn unreadable(path: &Path, why: &str) -> ProfileError {

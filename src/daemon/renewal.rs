@@ -3,12 +3,21 @@
 //! The order is the promise. Read the pair again: another daemon may have renewed it. Write the
 //! mark: a store that can't be written must not cost the refresh token. Spend the token once.
 //! Save the new pair before anybody sees it.
+//!
+//! A token that is exchanged itself goes the same way, with one question more: whether it lives. If
+//! another machine has exchanged it, GitLab would take a second exchange for theft, and revoke what
+//! that machine has.
 
 use super::clock::Timestamp;
 use super::fault;
-use super::gitlab::{GitLab, Trouble};
+use super::gitlab::{GitLab, Liveness, Trouble};
 use super::places::Places;
-use super::store::{Prompt, Record, Slot, StoreError, Vault};
+use super::schedule::next_end;
+use super::secret::Secret;
+use super::store::{Kind, Prompt, Record, Slot, StoreError, Vault};
+
+/// The status with which GitLab refuses a token that it does not know, or not any more.
+const DEAD: &str = "401";
 
 /// How a renewal ended.
 #[derive(Debug)]
@@ -19,6 +28,8 @@ pub enum Renewal {
     Unsaved(Record, StoreError),
     /// Somebody else renewed it; nothing was spent.
     Adopted(Record),
+    /// The server does not exchange this token, and the record says so now.
+    Fixed(Record, Trouble),
     /// The store could not be read or written, or has no such pair; nothing was spent.
     Store(StoreError),
     /// The server was not reached, or refused.
@@ -52,36 +63,32 @@ pub async fn renew(
     if newer {
         return Renewal::Adopted(stored);
     }
-    let Some(refresh_token) = held.refresh_token.clone() else {
-        return Renewal::Failed(Trouble::Refused {
-            error: "no_refresh_token".into(),
-            why: "it has no end and was revoked".into(),
-        });
+    let spent = match spendable(gitlab, &held).await {
+        Ok(spent) => spent,
+        Err(trouble) => return Renewal::Failed(trouble),
     };
     fault::point("before-mark");
     let now = Timestamp::now();
-    // The time of an answer that was lost earlier stays: it is what a person will be told.
-    let marked = held.clone().marked(stored.refreshing_since.unwrap_or(now));
+    let before = match spent {
+        // The time of an answer that was lost earlier stays: it is what a person will be told.
+        Spent::RefreshToken(_) => stored.refreshing_since,
+        // The server has just said that nothing was lost.
+        Spent::Itself => None,
+    };
+    let marked = held.clone().marked(before.unwrap_or(now));
     if let Err(why) = vault.save(entry, &marked, Prompt::Forbidden).await {
         return Renewal::Store(why);
     }
     fault::point("after-mark");
-    let grant = match gitlab.refresh(&refresh_token).await {
-        Ok(grant) => grant,
-        Err(trouble) => {
-            let lost = matches!(trouble, Trouble::Transient { lost: true, .. });
-            if !lost && stored.refreshing_since.is_none() {
-                // Nothing was spent, and the next daemon need not wonder. If the mark stays all
-                // the same, it asks the server once more than it must.
-                let _ = vault.save(entry, &held, Prompt::Forbidden).await;
-            }
-            return Renewal::Failed(trouble);
-        }
+    let pair = match spent {
+        Spent::RefreshToken(token) => refreshed(gitlab, &token).await,
+        Spent::Itself => rotated(gitlab, &held, now).await,
+    };
+    let pair = match pair {
+        Ok(pair) => pair,
+        Err(trouble) => return failed(vault, entry, held, before.is_some(), trouble).await,
     };
     fault::point("after-answer");
-    // An answer without one leaves the old one as it is (RFC 6749, section 6).
-    let next = grant.refresh_token.or(Some(refresh_token));
-    let pair = Record::new(grant.access_token, next, Timestamp::now(), grant.expires_in);
     let renewed = marked.renewed(pair);
     match vault.save(entry, &renewed, Prompt::Forbidden).await {
         Ok(()) => {
@@ -90,6 +97,54 @@ pub async fn renew(
         }
         Err(why) => Renewal::Unsaved(renewed, why),
     }
+}
+
+/// What buys the next token.
+enum Spent {
+    RefreshToken(Secret),
+    Itself,
+}
+
+async fn spendable(gitlab: &GitLab, held: &Record) -> Result<Spent, Trouble> {
+    let refused = |error: &str, why: &str| Err(Trouble::Refused { error: error.into(), why: why.into() });
+    match (held.kind, &held.refresh_token) {
+        (Kind::Rotating, _) => match gitlab.token_lives(&held.access_token).await.map_err(Trouble::of_question)? {
+            Liveness::Dead => refused(DEAD, "the server says that the token is dead"),
+            _ => Ok(Spent::Itself),
+        },
+        (_, Some(refresh_token)) => Ok(Spent::RefreshToken(refresh_token.clone())),
+        (_, None) => refused("no_refresh_token", "it has no end and was revoked"),
+    }
+}
+
+async fn refreshed(gitlab: &GitLab, refresh_token: &Secret) -> Result<Record, Trouble> {
+    let grant = gitlab.refresh(refresh_token).await?;
+    // An answer without one leaves the old one as it is (RFC 6749, section 6).
+    let next = grant.refresh_token.unwrap_or_else(|| refresh_token.clone());
+    Ok(Record::new(grant.access_token, Some(next), Timestamp::now(), grant.expires_in))
+}
+
+async fn rotated(gitlab: &GitLab, held: &Record, now: Timestamp) -> Result<Record, Trouble> {
+    let end = next_end(now, held.received_at, held.expires_at.unwrap_or(now));
+    let next = gitlab.rotate(&held.access_token, end).await?;
+    Ok(Record::made_by_hand(next.token, held.kind, Timestamp::now(), next.expires_at))
+}
+
+/// The server gave nothing. If nothing was spent either, the next daemon need not wonder, and the
+/// mark goes, unless it was there before. If it stays all the same, the server is asked once more
+/// than it must.
+async fn failed(vault: &Vault, entry: &str, held: Record, was_marked: bool, trouble: Trouble) -> Renewal {
+    match &trouble {
+        Trouble::Refused { error, .. } if held.kind == Kind::Rotating && error != DEAD => {
+            let fixed = held.fixed();
+            let _ = vault.save(entry, &fixed, Prompt::Forbidden).await;
+            return Renewal::Fixed(fixed, trouble);
+        }
+        Trouble::Transient { lost: true, .. } => {}
+        _ if was_marked => {}
+        _ => drop(vault.save(entry, &held.unmarked(), Prompt::Forbidden).await),
+    }
+    Renewal::Failed(trouble)
 }
 
 #[cfg(test)]

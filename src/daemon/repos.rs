@@ -191,8 +191,7 @@ impl Listing {
                     scopes => format!(" (it has {})", scopes.join(" ")),
                 };
                 let link = match (profile.kind.as_str(), profile.read_only) {
-                    ("token", _) => format!("{} --token-stdin", profile.link_command()),
-                    (_, true) => profile.link_command(),
+                    ("token", _) | (_, true) => profile.link_command(),
                     (_, false) => format!("{} --scopes \"read_api write_repository\"", profile.link_command()),
                 };
                 format!(
@@ -202,7 +201,7 @@ impl Listing {
             }
             Trouble::Refused { error, .. } if error == UNAUTHORIZED && profile.kind == "token" => format!(
                 "{} does not let the token of {who} list projects; deploy tokens can't, a personal access token with \
-                 the scope read_api can. To link one, type: {} --token-stdin",
+                 the scope read_api can. To link one, type: {}",
                 profile.instance,
                 profile.link_command()
             ),

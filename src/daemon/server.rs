@@ -16,6 +16,7 @@ use super::clock::Timestamp;
 use super::journal::{Handing, Journal};
 use super::link;
 use super::listener;
+use super::profile::ByHand;
 use super::repos::{self, Listing, Stopped};
 use super::schedule::Reason;
 use super::secret::Secret;
@@ -160,7 +161,7 @@ impl Server {
             match tokio::time::timeout_at(deadline, account.get(min_life)).await {
                 Ok(Ok(hand_out)) => {
                     handing.handed_out(hand_out.renewed);
-                    return credential(hand_out, request);
+                    return credential(&account, hand_out, request);
                 }
                 // It is being linked again, or unlinked: soon there is another one, or none.
                 Ok(Err(Refusal::Ending)) if Instant::now() < deadline => tokio::time::sleep(ENDING_POLL).await,
@@ -171,7 +172,7 @@ impl Server {
                 }
                 Err(_) => {
                     if let Some(rest) = account.get_rest().await {
-                        return credential(rest, request);
+                        return credential(&account, rest, request);
                     }
                     let who = account.profile.who();
                     let text = format!("renewing the token of {who} takes too long; try again in a moment");
@@ -302,12 +303,17 @@ impl Server {
                 continue;
             }
             let remaining = self.accounts.list(Some(&account.profile.instance), None).len();
-            let block = Attributes::new()
+            let revoked = !local && !account.profile.is_deploy_token();
+            let mut block = Attributes::new()
                 .with("host", account.profile.instance.to_string())
                 .with("username", &account.profile.username)
                 .with("label", account.profile.label())
-                .with("revoked", if local { "0" } else { "1" })
+                .with("revoked", if revoked { "1" } else { "0" })
                 .with("remaining", remaining.to_string());
+            if let Some(ByHand { kind, .. }) = account.profile.by_hand.filter(|_| !revoked) {
+                let (name, place) = (kind.name(), kind.place(&account.profile.instance));
+                block.push("not_revoked", format!("the {name} still works at the server; to revoke it: {place}"));
+            }
             send(stream, &block).await?;
         }
         send(stream, &last).await
@@ -349,15 +355,14 @@ fn parse_host(request: &Attributes) -> Result<Option<Instance>, Failure> {
     request.text("host").map(parse).transpose()
 }
 
-/// A token as git wants it. The user name is `oauth2`, because GitLab before 17.1 accepts no
-/// other with a token.
-fn credential(hand_out: HandOut, request: &Attributes) -> Attributes {
+/// A token as git wants it.
+fn credential(account: &Account, hand_out: HandOut, request: &Attributes) -> Attributes {
     let mut block = Attributes::new();
     let authtype = request.list("capability[]").contains(&&b"authtype"[..]);
     if authtype {
         block.push("capability[]", "authtype");
     }
-    block.push("username", "oauth2");
+    block.push("username", account.profile.git_username());
     block.push("password", hand_out.token.expose());
     if let Some(end) = hand_out.expires_at {
         block.push("password_expiry_utc", end.0.to_string());
@@ -427,6 +432,11 @@ fn status_block(account: &Account, status: &Status) -> Attributes {
             block.push("spare", "ended");
             block.push("spare_detail", printable(why, 300));
         }
+    }
+    if let Some(token) = profile.by_hand {
+        block.push("token_kind", token.kind.word());
+        block.push("token_name", token.kind.name());
+        block.push("renewal", profile.renewal(status.kind, status.expires_at.is_some()).unwrap_or_default());
     }
     for (name, time) in times.into_iter().filter_map(|(name, time)| Some((name, time?))) {
         block.push(name, time.0.to_string());

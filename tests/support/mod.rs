@@ -8,6 +8,7 @@ pub mod notifications;
 pub mod proxy;
 pub mod pty;
 pub mod run;
+pub mod tokens;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -8,17 +8,16 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::login::{Login, Unsaved};
 use super::logins::{Held, Logins};
-use super::telling;
 use super::work::{Done, Loaded, Means, Running, Work};
 use super::{Command, HandOut, Kept, Refusal, Retired, Status};
+use super::{outcome, telling};
 use crate::daemon::clock::Timestamp;
-use crate::daemon::gitlab::{Liveness, Trouble};
 use crate::daemon::lid::Lid;
 use crate::daemon::notices::{Cause, Notices};
 use crate::daemon::renewal::Renewal;
-use crate::daemon::schedule::{Reason, Schedule, Step};
+use crate::daemon::schedule::{Reason, Step};
 use crate::daemon::secret::Secret;
-use crate::daemon::store::{Record, Slot};
+use crate::daemon::store::{Kind, Record, Slot};
 use crate::protocol::State;
 
 /// A sleeping machine stops timers, so the clock is asked at least this often.
@@ -124,7 +123,9 @@ impl Actor {
                 let _ = reply.send(rest); // whoever asked may be gone
             }
             Command::Worked { token, reply } => {
-                if self.logins.held().is_some_and(|held| held.all().any(|login| login.record.access_token == token)) {
+                let login = self.logins.held_mut().and_then(|held| held.with_token(&token));
+                if let Some(login) = login {
+                    login.schedule.on_worked();
                     self.lid.lift();
                 }
                 let _ = reply.send(());
@@ -215,9 +216,7 @@ impl Actor {
 
     fn on_refused(&mut self, token: &Secret) {
         // A token that was replaced meanwhile is somebody else's yesterday.
-        let refused =
-            self.logins.held_mut().and_then(|held| held.all_mut().find(|login| login.record.access_token == *token));
-        let Some(login) = refused else { return };
+        let Some(login) = self.logins.held_mut().and_then(|held| held.with_token(token)) else { return };
         let slot = login.slot;
         if login.schedule.on_refused_token() {
             tracing::info!(account = %self.who(), "the server refused the token; asking about it");
@@ -245,14 +244,15 @@ impl Actor {
         self.work = None;
         let asked = matches!(done, Done::Renewed(..) | Done::Verified(..));
         let over = telling::over_after(&done);
-        match done {
-            Done::Loaded(loaded) => self.loaded(loaded),
-            Done::Renewed(slot, renewal) => self.renewed(slot, renewal),
-            Done::Verified(slot, verdict) => self.with_schedule(slot, |schedule| verified(schedule, verdict)),
-            Done::Saved(slot, saved) => {
-                let unsaved = saved.err().map(Unsaved::since_now);
-                self.with_login(slot, |login| login.unsaved = unsaved);
-            }
+        if matches!(&done, Done::Renewed(_, Renewal::Renewed(_) | Renewal::Adopted(_) | Renewal::Unsaved(..))) {
+            self.waiting.iter_mut().for_each(|waiting| waiting.renewed = true);
+        }
+        match (done, self.logins.held_mut()) {
+            (Done::Loaded(loaded), _) => self.loaded(loaded),
+            (Done::Renewed(slot, renewal), Some(held)) => outcome::renewed(held, slot, renewal, &self.means),
+            (Done::Verified(slot, verdict), Some(held)) => outcome::verified(held, slot, verdict, &self.means),
+            (Done::Saved(slot, saved), Some(held)) => outcome::saved(held, slot, saved),
+            (_, None) => {}
         }
         self.tell_person(&over);
         if let Logins::Absent(why) = &self.logins {
@@ -260,8 +260,18 @@ impl Actor {
                 let _ = waiting.reply.send(Err(Refusal::Store(why.clone())));
             }
         }
+        self.warn();
         self.serve();
         self.tell(asked);
+    }
+
+    /// Says in the log that a token ends soon.
+    fn warn(&mut self) {
+        let (who, now) = (self.who(), Timestamp::now());
+        let logins = self.logins.held_mut().into_iter().flat_map(Held::all_mut);
+        for why in logins.filter_map(|login| login.ends_sooner(now)) {
+            tracing::warn!(account = %who, %why, "a login ends soon");
+        }
     }
 
     fn loaded(&mut self, Loaded { first, second }: Loaded) {
@@ -279,71 +289,8 @@ impl Actor {
         Login::new(slot, record, unsaved, self.means.server.profile.min_life, Timestamp::now())
     }
 
-    fn renewed(&mut self, slot: Slot, renewal: Renewal) {
-        let who = self.who();
-        let now = Timestamp::now();
-        match renewal {
-            Renewal::Renewed(record) => {
-                tracing::info!(account = %who, ?slot, renewals = record.renewals, "renewed");
-                self.replace(slot, record, None);
-            }
-            Renewal::Adopted(record) => {
-                tracing::info!(account = %who, ?slot, "another daemon has renewed");
-                self.replace(slot, record, None);
-            }
-            Renewal::Unsaved(record, why) => {
-                tracing::error!(account = %who, ?slot, %why, "renewed, but the new pair is not saved");
-                self.replace(slot, record, Some(Unsaved::since_now(why)));
-            }
-            Renewal::Failed(Trouble::Refused { why, .. }) => {
-                tracing::warn!(account = %who, ?slot, %why, "not renewed");
-                self.with_schedule(slot, |schedule| schedule.on_refused_renewal(now, why));
-            }
-            Renewal::Failed(Trouble::Transient { why, retry_after, lost }) => {
-                tracing::warn!(account = %who, ?slot, %why, "not renewed");
-                self.with_schedule(slot, |schedule| {
-                    if lost {
-                        schedule.on_lost(now);
-                    }
-                    schedule.on_failed(now, why, retry_after, jitter());
-                });
-            }
-            // Nothing was spent. Whether it was unlinked elsewhere, the profile's file will tell.
-            Renewal::Store(why) => {
-                let place = self.means.vault.place();
-                let why = format!("its tokens are in {place}, but {why}, so nothing was renewed");
-                tracing::warn!(account = %who, ?slot, %why, "not renewed");
-                self.with_schedule(slot, |schedule| schedule.on_failed(now, why, None, jitter()));
-            }
-        }
-    }
-
-    fn replace(&mut self, slot: Slot, record: Record, unsaved: Option<Unsaved>) {
-        self.waiting.iter_mut().for_each(|waiting| waiting.renewed = true);
-        if let Some(held) = self.logins.held_mut() {
-            held.replace(slot, record, unsaved);
-        }
-    }
-
-    fn with_login(&mut self, slot: Slot, change: impl FnOnce(&mut Login)) {
-        if let Some(login) = self.logins.held_mut().and_then(|held| held.get_mut(slot)) {
-            change(login);
-        }
-    }
-
-    /// Changes a login's schedule, and says in the log if that was its end.
-    fn with_schedule(&mut self, slot: Slot, change: impl FnOnce(&mut Schedule)) {
-        let who = self.who();
-        self.with_login(slot, |login| {
-            let ended_before = login.schedule.ended().is_some();
-            change(&mut login.schedule);
-            if let Some(why) = login.schedule.ended().filter(|_| !ended_before) {
-                tracing::warn!(account = %who, ?slot, %why, "a login has ended");
-            }
-        });
-    }
-
     fn on_timer(&mut self) {
+        self.warn();
         let now = Timestamp::now();
         self.tell_person(&[]);
         let paused = self.lid.paused(now).is_some();
@@ -402,7 +349,8 @@ impl Actor {
         Status {
             state,
             detail,
-            spare: held.and_then(Held::spare),
+            spare: held.and_then(|held| held.spare(now)),
+            kind: held.map_or_else(Kind::default, |held| held.in_use().record.kind),
             expires_at: held.and_then(|held| held.in_use().record.expires_at),
             last_used_at: self.last_used_at,
             renewals: held.map_or(0, |held| held.all().map(|login| login.record.renewals).sum()),
@@ -410,7 +358,7 @@ impl Actor {
     }
 
     fn who(&self) -> String {
-        self.means.server.profile.who()
+        self.means.who()
     }
 
     fn next_last_save(&mut self) -> Option<Slot> {
@@ -439,27 +387,10 @@ impl Actor {
     }
 }
 
-/// The server was asked whether the token lives.
-fn verified(schedule: &mut Schedule, verdict: Result<Liveness, Trouble>) {
-    let now = Timestamp::now();
-    match verdict {
-        Ok(liveness) => schedule.on_verified(liveness != Liveness::Dead),
-        Err(Trouble::Transient { why, retry_after, .. }) => schedule.on_unanswered(now, why, retry_after, jitter()),
-        Err(Trouble::Refused { why, .. }) => schedule.on_unanswered(now, why, None, jitter()),
-    }
-}
-
 /// The end of the work that runs; never, if none does.
 async fn running(work: &mut Option<(Work, Running)>) -> Done {
     match work {
         Some((_, running)) => running.await,
         None => std::future::pending().await,
     }
-}
-
-/// From 0 to 1. Not for secrets: it spreads retries of many machines.
-fn jitter() -> f64 {
-    use std::hash::{BuildHasher, RandomState};
-    let random = RandomState::new().hash_one(0);
-    (random >> 11) as f64 / (1_u64 << 53) as f64
 }

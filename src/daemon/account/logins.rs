@@ -5,6 +5,7 @@ use super::login::{Login, Unsaved};
 use crate::daemon::clock::Timestamp;
 use crate::daemon::schedule::turns::{self, Turn};
 use crate::daemon::schedule::{Schedule, Step};
+use crate::daemon::secret::Secret;
 use crate::daemon::store::{Record, Slot, StoreError};
 use crate::protocol::State;
 
@@ -102,6 +103,11 @@ impl Held {
         self.all_mut().find(|login| login.slot == slot)
     }
 
+    /// The login whose token this is.
+    pub(super) fn with_token(&mut self, token: &Secret) -> Option<&mut Login> {
+        self.all_mut().find(|login| login.record.access_token == *token)
+    }
+
     /// The login whose tokens are handed out.
     pub(super) fn in_use(&self) -> &Login {
         &self.in_use
@@ -155,33 +161,33 @@ impl Held {
         }
     }
 
-    /// In a word, and in a sentence that is empty if all is well.
+    /// In a word, and in a sentence that is empty if all is well and stays so.
     pub(super) fn state(&self, place: &str, now: Timestamp) -> (State, String) {
-        let working = self.all().filter(|login| login.schedule.ended().is_none());
-        let Some(working) = working.reduce(|in_use, _| in_use) else {
-            let why = self.in_use.schedule.ended().map(ToString::to_string);
+        let mut working = self.all().filter(|login| login.schedule.ended(now).is_none());
+        let Some(working) = working.next() else {
+            let why = self.in_use.schedule.ended(now).map(|why| why.to_string());
             return (State::Relink, why.unwrap_or_default());
         };
         if let Some(unsaved) = self.all().find_map(|login| login.unsaved.as_ref()) {
             return (State::Unsaved, format!("the newest tokens could not be saved in {place}: {}", unsaved.why));
         }
         // With a spare, the one in use is never renewed, so what counts is whether the other is.
-        let next = self.spare.as_ref().filter(|spare| spare.schedule.ended().is_none()).unwrap_or(working);
+        let next = self.spare.as_ref().filter(|spare| spare.schedule.ended(now).is_none()).unwrap_or(working);
         let troubles = [next, working].map(|login| login.schedule.trouble());
         if let Some(trouble) = troubles.into_iter().flatten().next() {
             let (since, wait) = (trouble.since.for_people(now), trouble.retry_at(now).since(now).max(0));
             return (State::Unreachable, format!("{} (since {since}; next try in {wait} s)", trouble.why));
         }
-        (State::Ok, String::new())
+        (State::Ok, working.ends_soon(now).unwrap_or_default())
     }
 
     /// How the spare login is; `None` if the person wanted none.
-    pub(super) fn spare(&self) -> Option<Spare> {
+    pub(super) fn spare(&self, now: Timestamp) -> Option<Spare> {
         if let Some(why) = &self.missing {
             return Some(Spare::Ended(why.to_string()));
         }
         self.spare.as_ref()?;
-        let ended = self.all().find_map(|login| login.schedule.ended());
+        let ended = self.all().find_map(|login| login.schedule.ended(now));
         Some(ended.map_or(Spare::Ready, |why| Spare::Ended(why.to_string())))
     }
 }

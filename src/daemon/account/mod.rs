@@ -7,6 +7,7 @@
 mod actor;
 mod login;
 mod logins;
+mod outcome;
 mod telling;
 mod work;
 
@@ -22,9 +23,10 @@ use super::places::Places;
 use super::profile::Profile;
 use super::schedule::Reason;
 use super::secret::Secret;
-use super::store::{Record, Slot, StoreError, Vault};
+use super::store::{Kind, Record, Slot, StoreError, Vault};
 use crate::protocol::State;
 use actor::Actor;
+pub use login::end_of_token;
 pub use logins::Spare;
 use work::Means;
 
@@ -62,6 +64,8 @@ pub struct Status {
     pub detail: String,
     /// How the spare login is; `None` if the person wanted none.
     pub spare: Option<Spare>,
+    /// What the access token is.
+    pub kind: Kind,
     /// The access token's end.
     pub expires_at: Option<Timestamp>,
     /// When git last got a token, as far as this daemon knows.

@@ -7,7 +7,7 @@ use crate::daemon::clock::Timestamp;
 use crate::daemon::notices::Cause;
 use crate::daemon::profile::Profile;
 use crate::daemon::renewal::Renewal;
-use crate::daemon::store::Slot;
+use crate::daemon::store::{Kind, Slot};
 use crate::protocol::State;
 
 /// A token that can't be renewed is told of a week before its end, in seconds: time for a person
@@ -42,7 +42,7 @@ pub(super) fn present(profile: &Profile, logins: &Logins, place: &str, now: Time
                 }
                 _ => {}
             }
-            if let (Some(Spare::Ended(why)), Some(slot)) = (held.spare(), ended_slot(held)) {
+            if let (Some(Spare::Ended(why)), Some(slot)) = (held.spare(now), ended_slot(held, now)) {
                 let why = printable(&why, LONGEST_REASON);
                 let text = format!(
                     "One of the two logins of {who} has ended, and the other one serves: {why}. For a new spare, \
@@ -52,8 +52,7 @@ pub(super) fn present(profile: &Profile, logins: &Logins, place: &str, now: Time
             }
             if let Some(end) = short_end(profile, held, now) {
                 let end = end.for_people(now);
-                let text =
-                    format!("The personal access token of {who} ends {end}. For a new one, type: {link} --token-stdin");
+                let text = format!("The personal access token of {who} ends {end}. For a new one, type: {link}");
                 found.push((Cause::Expiring, text));
             }
             found
@@ -76,15 +75,16 @@ pub(super) fn over_after(done: &Done) -> Vec<Cause> {
 }
 
 /// The login that has ended, or that the store has lost, while the other one serves.
-fn ended_slot(held: &Held) -> Option<Slot> {
-    let ended = held.all().find(|login| login.schedule.ended().is_some());
+fn ended_slot(held: &Held, now: Timestamp) -> Option<Slot> {
+    let ended = held.all().find(|login| login.schedule.ended(now).is_some());
     let lost = || Slot::ALL.into_iter().find(|slot| held.get(*slot).is_none());
     ended.map(|login| login.slot).or_else(lost)
 }
 
 /// The near end of a token that nothing follows.
 fn short_end(profile: &Profile, held: &Held, now: Timestamp) -> Option<Timestamp> {
-    let lasting = profile.kind == "token" && held.in_use().record.refresh_token.is_none();
+    let record = &held.in_use().record;
+    let lasting = profile.kind == "token" && record.kind != Kind::Rotating && record.refresh_token.is_none();
     let end = held.in_use().record.expires_at.filter(|_| lasting)?;
     (end.since(now) <= EXPIRES_SOON).then_some(end)
 }

@@ -8,7 +8,7 @@ use super::logins::Held;
 use crate::daemon::gitlab::{Liveness, Trouble};
 use crate::daemon::places::Places;
 use crate::daemon::renewal::{Renewal, renew};
-use crate::daemon::store::{Prompt, Record, Slot, StoreError, Vault};
+use crate::daemon::store::{Kind, Prompt, Record, Slot, StoreError, Vault};
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +49,11 @@ pub(super) struct Means {
 }
 
 impl Means {
+    /// Whose account it is, for people.
+    pub(super) fn who(&self) -> String {
+        self.server.profile.who()
+    }
+
     /// Begins work; the future goes on wherever it is polled. With a login that is not in memory
     /// nothing can be done but read it.
     pub(super) fn start(&self, work: Work, held: Option<&Held>) -> Running {
@@ -65,7 +70,7 @@ impl Means {
                     Work::Renew(_) => {
                         Box::pin(async move { Done::Renewed(slot, means.renew(slot, record, unsaved).await) })
                     }
-                    Work::Verify(_) => Box::pin(async move { Done::Verified(slot, means.verify(&record).await) }),
+                    Work::Verify(_) => Box::pin(async move { means.verify(slot, &record).await }),
                     _ => Box::pin(async move { Done::Saved(slot, means.save(slot, &record).await) }),
                 }
             }
@@ -92,8 +97,23 @@ impl Means {
         renew(&self.places, &self.vault, gitlab, &self.id, slot, record, unsaved).await
     }
 
-    async fn verify(&self, record: &Record) -> Result<Liveness, Trouble> {
-        self.server.gitlab(record).await.token_info(&record.access_token).await
+    async fn verify(&self, slot: Slot, record: &Record) -> Done {
+        let gitlab = self.server.gitlab(record).await;
+        let verdict = match record.kind {
+            Kind::Oauth => gitlab.token_info(&record.access_token).await,
+            Kind::Fixed | Kind::Rotating if self.server.profile.is_deploy_token() => Ok(Liveness::Untold),
+            Kind::Fixed | Kind::Rotating => gitlab.token_lives(&record.access_token).await,
+        };
+        // Nothing comes after a dead token that was not half of a pair, unless another daemon has
+        // its successor already.
+        if record.kind != Kind::Oauth
+            && verdict == Ok(Liveness::Dead)
+            && let Ok(stored) = self.load_one(slot).await
+            && stored.received_at > record.received_at
+        {
+            return Done::Renewed(slot, Renewal::Adopted(stored));
+        }
+        Done::Verified(slot, verdict)
     }
 
     /// Saves a pair that could not be saved before, unless somebody else has written there since:

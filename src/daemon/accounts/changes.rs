@@ -9,10 +9,10 @@ use std::time::Duration;
 use super::Accounts;
 use crate::daemon::account::{Account, Kept, Retired};
 use crate::daemon::clock::Timestamp;
-use crate::daemon::gitlab::{GitLab, Trouble};
+use crate::daemon::gitlab::{GitLab, TokenKind, Trouble};
 use crate::daemon::profile::{Linked, Profile};
 use crate::daemon::secret::Secret;
-use crate::daemon::store::{Prompt, Record, Slot, StoreError, StoreKind, Vault};
+use crate::daemon::store::{Kind, Prompt, Record, Slot, StoreError, StoreKind, Vault};
 use crate::protocol::{Code, Failure};
 
 /// A server that was reached a moment ago, for the new pair, is back soon.
@@ -20,8 +20,9 @@ const REVOKE_WAITS: [Duration; 3] = [Duration::ZERO, Duration::from_secs(5), Dur
 
 impl Accounts {
     /// Takes a new pair: saved first, then used. An account that was linked before gives its
-    /// place, and its old logins are revoked.
-    pub async fn link(&self, linked: Linked, record: Record) -> Result<Arc<Profile>, StoreError> {
+    /// place, and its old logins are revoked; but not a token that the person made and may use
+    /// elsewhere: its kind comes back.
+    pub async fn link(&self, linked: Linked, record: Record) -> Result<(Arc<Profile>, Option<TokenKind>), StoreError> {
         let _one_at_a_time = self.changing.lock().await;
         let id = linked.id();
         let vault = self.vault(linked.store);
@@ -54,12 +55,16 @@ impl Accounts {
                     tracing::warn!(account = %old.profile.who(), %why, "a replaced pair was not deleted");
                 }
             }
-            for record in replaced {
+            let replaced = replaced.into_iter().filter(|old| old.access_token != record.access_token);
+            let (theirs, ours): (Vec<_>, Vec<_>) = replaced.partition(Record::is_known_to_person);
+            let kind = old.profile.by_hand.filter(|_| !theirs.is_empty()).map(|token| token.kind);
+            for record in ours {
                 let gitlab = old.gitlab(&record).await;
-                self.give_back(gitlab, record.revocable_token().clone(), old.profile.who());
+                self.give_back(gitlab, record, old.profile.who());
             }
+            return Ok((profile, kind));
         }
-        Ok(profile)
+        Ok((profile, None))
     }
 
     /// Takes a second login of an account that was linked a moment ago.
@@ -118,13 +123,13 @@ impl Accounts {
     }
 
     /// Revokes what nobody uses any more, as far as the server lets us.
-    pub fn give_back(&self, gitlab: GitLab, token: Secret, who: String) {
+    pub fn give_back(&self, gitlab: GitLab, record: Record, who: String) {
         let mut ending = self.ending.subscribe();
         self.run_errand(async move {
             for wait in REVOKE_WAITS {
                 // Whoever ends the daemon waits for one more try, not for the server's recovery.
                 let _ = tokio::time::timeout(wait, ending.wait_for(|ending| *ending)).await;
-                match gitlab.revoke(&token).await {
+                match revoke(&gitlab, &record).await {
                     Ok(()) => return,
                     Err(why) => tracing::warn!(account = %who, %why, "a pair that nobody uses was not revoked"),
                 }
@@ -136,7 +141,8 @@ impl Accounts {
     }
 
     /// Forgets an account: revokes its logins at the server and looks whether they are dead, then
-    /// wipes them here. With `local` the server is not asked. On failure nothing is forgotten.
+    /// wipes them here. With `local` the server is not asked, and about a deploy token it can't be.
+    /// On failure nothing is forgotten.
     pub async fn unlink(&self, account: &Account, local: bool) -> Result<(), Failure> {
         let _one_at_a_time = self.changing.lock().await;
         // It may have been linked again while we waited.
@@ -177,7 +183,7 @@ impl Accounts {
         };
         let lease = self.places.lease(&id).await.map_err(|why| store_failed(why.to_string()))?;
         let mut logins = Vec::new();
-        for slot in Slot::ALL.into_iter().filter(|_| !local) {
+        for slot in Slot::ALL.into_iter().filter(|_| !local && !profile.is_deploy_token()) {
             match newest(account, slot, held).await {
                 Ok(login) => logins.extend(login),
                 // What can't be read can't be revoked, and is of no use to anybody.
@@ -187,7 +193,10 @@ impl Accounts {
         }
         for record in logins {
             let gitlab = account.gitlab(&record).await;
-            let done = gitlab.revoke_and_check(record.revocable_token(), &record.access_token).await;
+            let done = match record.kind {
+                Kind::Oauth => gitlab.revoke_and_check(record.revocable_token(), &record.access_token).await,
+                Kind::Fixed | Kind::Rotating => gitlab.revoke_own(&record.access_token).await,
+            };
             revoked.push(record.access_token);
             done.map_err(|trouble| self.still_linked(profile, &trouble))?;
         }
@@ -229,6 +238,14 @@ impl Accounts {
 
     fn remove(&self, id: &str) {
         self.known_so_far().accounts.retain(|account| account.profile.id() != id);
+    }
+}
+
+/// Ends a login at the server.
+async fn revoke(gitlab: &GitLab, record: &Record) -> Result<(), Trouble> {
+    match record.kind {
+        Kind::Oauth => gitlab.revoke(record.revocable_token()).await,
+        Kind::Fixed | Kind::Rotating => gitlab.revoke_own(&record.access_token).await,
     }
 }
 

@@ -8,20 +8,24 @@ mod device;
 mod http;
 mod network;
 mod oauth;
+mod personal;
 pub mod projects;
 mod proxy;
 mod redirect;
 mod rest;
 mod tls;
+mod token_kind;
 
 use serde::{Deserialize, Serialize};
 
 pub use device::DeviceCode;
 pub use network::Network;
-pub use oauth::{Grant, error_word};
+pub use oauth::{Grant, could_be_token, error_word};
+pub use personal::{Facts, Own};
 pub use proxy::Proxy;
 pub use rest::{Liveness, User};
 pub use tls::{Authorities, TlsFiles};
+pub use token_kind::{TokenKind, no_token_for_git};
 
 use super::secret::Secret;
 use crate::instance::Instance;
@@ -71,6 +75,14 @@ impl Trouble {
     /// Whether the server does not take the application, or not its secret.
     fn is_about_client(&self) -> bool {
         matches!(self, Trouble::Refused { error, .. } if error == "invalid_client" || error == "unauthorized_client")
+    }
+
+    /// The same of a question, which changes nothing at the server: nothing was lost with its answer.
+    pub fn of_question(self) -> Self {
+        match self {
+            Trouble::Transient { why, retry_after, .. } => Trouble::Transient { why, retry_after, lost: false },
+            refused => refused,
+        }
     }
 
     fn transient(why: impl Into<String>) -> Self {

@@ -39,7 +39,7 @@ pub struct Authorization {
 const MAX_TOKEN: usize = 1024;
 
 /// GitLab has some thirty. More would make a profile that is too large to be read again.
-const MAX_SCOPES: usize = 50;
+pub(super) const MAX_SCOPES: usize = 50;
 
 /// Ten years. A longer life is a mistake (milliseconds, say), so it is not believed.
 const MAX_LIFE: i64 = 10 * 366 * 24 * 3600;
@@ -193,16 +193,19 @@ pub fn error_word(said: &str) -> &'static str {
     WORDS.into_iter().find(|word| *word == said).unwrap_or("an error that no standard knows")
 }
 
-/// A token that fits into a line of git's protocol and into an HTTP header. One that does not may
-/// have replaced another all the same.
-fn token(text: &str) -> Result<Secret, Trouble> {
-    let fits = !text.is_empty() && text.len() <= MAX_TOKEN && text.bytes().all(|b| b.is_ascii_graphic());
+/// Whether a text fits into a line of git's protocol and into an HTTP header, as every token does.
+pub fn could_be_token(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MAX_TOKEN && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// A token of an answer. One that can't be used may have replaced another all the same.
+pub(super) fn token(text: &str) -> Result<Secret, Trouble> {
     let unfit = || Trouble::Transient {
         why: "the server sent a token with characters that no token has".into(),
         retry_after: None,
         lost: true,
     };
-    fits.then(|| Secret::new(text)).ok_or_else(unfit)
+    could_be_token(text).then(|| Secret::new(text)).ok_or_else(unfit)
 }
 
 #[cfg(test)]

@@ -12,12 +12,12 @@ use crate::label;
 
 /// For a second or two a replica of the server's database may not know what was just issued or
 /// revoked (gitlab!257390).
-const REPLICA_LAG: Duration = Duration::from_secs(2);
+pub(super) const REPLICA_LAG: Duration = Duration::from_secs(2);
 
 /// Whose token it is.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct User {
-    /// GitLab's number: it stays when the name changes.
+    /// GitLab's number: it stays when the name changes. 0 where none is known.
     pub id: u64,
     /// The name in URLs.
     pub username: String,
@@ -26,7 +26,19 @@ pub struct User {
     pub name: String,
 }
 
-/// What `/oauth/token/info` says of an access token.
+impl User {
+    /// Somebody of whom no more than the number is known: the name is made of it.
+    pub fn nameless(id: u64) -> Self {
+        Self { id, username: format!("user-{id}"), name: String::new() }
+    }
+
+    /// Whether its name is not known.
+    pub fn is_nameless(&self) -> bool {
+        *self == Self::nameless(self.id)
+    }
+}
+
+/// What the server says of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Liveness {
     /// It works.
@@ -38,18 +50,8 @@ pub enum Liveness {
     },
     /// It is expired, revoked, or was never issued.
     Dead,
-}
-
-impl User {
-    /// The user of a token that may not ask for more.
-    fn of_number(id: u64) -> Self {
-        Self { id, username: format!("user-{id}"), name: String::new() }
-    }
-
-    /// Whether its name is not known.
-    pub fn is_only_a_number(&self) -> bool {
-        *self == Self::of_number(self.id)
-    }
+    /// Of such a token it can't be asked.
+    Untold,
 }
 
 impl GitLab {
@@ -71,15 +73,28 @@ impl GitLab {
         self.http.send(self.http.get(&url, token.map(Secret::expose))?).await
     }
 
-    /// Who the token acts as. Where its scopes don't allow to ask (repository scopes alone), the
-    /// number is all that can be known, and the name is made of it.
+    /// Who an OAuth token acts as. Where its scopes don't allow to ask (repository scopes alone),
+    /// the number is all that can be known.
     pub async fn current_user(&self, token: &Secret) -> Result<User, Trouble> {
-        let url = self.instance.page("/api/v4/user");
-        let ask = || async { self.http.send(self.http.get(&url, Some(token.expose()))?).await };
-        let mut answer = ask().await?;
+        if let Some(user) = self.user_of(token).await? {
+            return Ok(user);
+        }
+        match self.token_info(token).await? {
+            Liveness::Alive { user_id: Some(id), .. } => Ok(User::nameless(id)),
+            _ => Err(Trouble::transient("the server does not say whose token it issued")),
+        }
+    }
+
+    pub(super) async fn ask_user(&self, token: &Secret) -> Result<HttpResponse, Trouble> {
+        self.http.send(self.http.get(&self.instance.page("/api/v4/user"), Some(token.expose()))?).await
+    }
+
+    /// Who a token acts as; `None` if its scopes don't allow to ask.
+    pub async fn user_of(&self, token: &Secret) -> Result<Option<User>, Trouble> {
+        let mut answer = self.ask_user(token).await?;
         if answer.status() == 401 {
             tokio::time::sleep(REPLICA_LAG).await;
-            answer = ask().await?;
+            answer = self.ask_user(token).await?;
         }
         match answer.status().as_u16() {
             200 => {
@@ -88,17 +103,14 @@ impl GitLab {
                 let name = printable(&user.name, 200);
                 // It becomes a part of commands that people copy, and of accounts' names.
                 match label::is_plain(&user.username) && !label::parts(&user.username).1 && user.username.len() <= 255 {
-                    true => Ok(User { name, ..user }),
+                    true => Ok(Some(User { name, ..user })),
                     false => Err(Trouble::transient("the answer to /api/v4/user has no usable user name")),
                 }
             }
-            403 => match self.token_info(token).await? {
-                Liveness::Alive { user_id: Some(id), .. } => Ok(User::of_number(id)),
-                _ => Err(Trouble::transient("the server does not say whose token it issued")),
-            },
+            403 => Ok(None),
             status => Err(Trouble::Refused {
                 error: status.to_string(),
-                why: format!("the server answered {status} to the question whose token it issued"),
+                why: format!("the server answered {status} to the question whose token it is"),
             }),
         }
     }
@@ -107,11 +119,19 @@ impl GitLab {
     /// happened.
     pub async fn revoke_and_check(&self, revocable: &Secret, access_token: &Secret) -> Result<(), Trouble> {
         self.revoke(revocable).await?;
-        if self.token_info(access_token).await? == Liveness::Dead {
+        self.expect_dead(|| self.token_info(access_token)).await
+    }
+
+    /// What was revoked must be dead.
+    pub(super) async fn expect_dead<Asked>(&self, ask: impl Fn() -> Asked) -> Result<(), Trouble>
+    where
+        Asked: Future<Output = Result<Liveness, Trouble>>,
+    {
+        if ask().await? == Liveness::Dead {
             return Ok(());
         }
         tokio::time::sleep(REPLICA_LAG).await;
-        if self.token_info(access_token).await? == Liveness::Dead {
+        if ask().await? == Liveness::Dead {
             return Ok(());
         }
         let why = "the server says that it revoked them, but they still work".into();

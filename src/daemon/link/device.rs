@@ -9,8 +9,10 @@ use tokio::sync::oneshot;
 use super::Claim;
 use super::linker::{Linker, Purpose};
 use crate::credential::Attributes;
+use crate::daemon::clock::Timestamp;
 use crate::daemon::gitlab::{DeviceCode, Trouble};
 use crate::daemon::profile::Profile;
+use crate::daemon::store::Record;
 use crate::protocol::{Code, Failure};
 
 /// A question is answered in a fraction of a second; until then the end waits.
@@ -117,7 +119,7 @@ async fn wait(
     };
     match granted {
         Ok(grant) if !claim.take() => {
-            linker.give_back(grant.refresh_token.unwrap_or(grant.access_token));
+            linker.give_back(Record::new(grant.access_token, grant.refresh_token, Timestamp::now(), None));
             Err(Failure::new(Code::Failed, "a browser was first"))
         }
         Ok(grant) => linker.keep(&purpose, grant).await.map(Ok),

@@ -10,8 +10,7 @@ use crate::daemon::accounts::Accounts;
 use crate::daemon::clock::Timestamp;
 use crate::daemon::gitlab::{GitLab, Grant, Trouble, User};
 use crate::daemon::profile::{Linked, Profile};
-use crate::daemon::secret::Secret;
-use crate::daemon::store::Record;
+use crate::daemon::store::{Record, StoreError};
 use crate::protocol::{Code, Failure};
 use crate::rights::Rights;
 
@@ -83,7 +82,7 @@ impl Linker {
     pub(super) async fn keep(&self, purpose: &Purpose, grant: Grant) -> Result<Arc<Profile>, Failure> {
         let mut record = Record::new(grant.access_token, grant.refresh_token, Timestamp::now(), grant.expires_in);
         self.plan.add_secrets(&mut record);
-        let give_back = record.revocable_token().clone();
+        let give_back = record.clone();
         let kept = match self.gitlab.current_user(&record.access_token).await {
             Ok(user) => self.keep_as(purpose, record, grant.scopes, self.known(user)).await,
             Err(trouble) => Err(self.failed(purpose, &trouble)),
@@ -95,8 +94,8 @@ impl Linker {
     }
 
     /// Revokes what nobody will use.
-    pub(super) fn give_back(&self, token: Secret) {
-        self.accounts.give_back(self.plan.gitlab(), token, self.plan.instance.to_string());
+    pub(super) fn give_back(&self, record: Record) {
+        self.accounts.give_back(self.plan.gitlab(), record, self.plan.instance.to_string());
     }
 
     /// Returns when the daemon is to end.
@@ -111,10 +110,6 @@ impl Linker {
         scopes: Vec<String>,
         user: User,
     ) -> Result<Arc<Profile>, Failure> {
-        let not_saved = |why| {
-            let text = format!("the tokens could not be saved in {}: {why}", self.plan.vault.place());
-            self.failure(purpose, Code::Store, &text)
-        };
         match purpose {
             Purpose::Link => {
                 let scopes = match scopes.is_empty() {
@@ -122,9 +117,7 @@ impl Linker {
                     false => scopes,
                 };
                 self.expect(&user, &scopes)?;
-                let profile = self.accounts.link(self.plan.linked(user, scopes), record).await.map_err(not_saved)?;
-                tracing::info!(account = %profile.who(), store = profile.store.word(), "linked");
-                Ok(profile)
+                self.keep_account(self.plan.linked(user, scopes), record).await
             }
             Purpose::Spare(profile) => {
                 if user.id != profile.user_id {
@@ -140,18 +133,37 @@ impl Linker {
                     let text = "the server gives tokens that are never renewed, so a spare is of no use";
                     return Err(self.failure(purpose, Code::Refused, text));
                 }
-                self.accounts.add_spare(profile, record).await.map_err(not_saved)?;
+                let added = self.accounts.add_spare(profile, record).await;
+                added.map_err(|why| self.not_saved(purpose, &why))?;
                 tracing::info!(account = %profile.who(), "a spare login");
                 Ok(profile.clone())
             }
         }
     }
 
+    /// Makes an account of a record that is good, or replaces one.
+    pub(super) async fn keep_account(&self, linked: Linked, record: Record) -> Result<Arc<Profile>, Failure> {
+        let linked = self.accounts.link(linked, record).await;
+        let (profile, replaced) = linked.map_err(|why| self.not_saved(&Purpose::Link, &why))?;
+        tracing::info!(account = %profile.who(), store = profile.store.word(), "linked");
+        if let Some(kind) = replaced {
+            let (name, place) = (kind.name(), kind.place(&profile.instance));
+            let note = format!("The {name} that was linked before was not revoked; to do that: {place}");
+            self.say(Attributes::new().with("note[]", note)).await;
+        }
+        Ok(profile)
+    }
+
+    fn not_saved(&self, purpose: &Purpose, why: &StoreError) -> Failure {
+        let text = format!("the tokens could not be saved in {}: {why}", self.plan.vault.place());
+        self.failure(purpose, Code::Store, &text)
+    }
+
     /// Where the server names nobody but a number, the name that we know for it.
     fn known(&self, user: User) -> User {
         let accounts = self.accounts.list(Some(&self.plan.instance), None);
         let known = accounts.iter().find(|account| account.profile.user_id == user.id);
-        match known.filter(|_| user.is_only_a_number()) {
+        match known.filter(|_| user.is_nameless()) {
             Some(account) => {
                 User { username: account.profile.username.clone(), name: account.profile.name.clone(), ..user }
             }
@@ -230,11 +242,12 @@ impl Plan {
         )
     }
 
-    fn linked(&self, user: User, scopes: Vec<String>) -> Linked {
+    pub(super) fn linked(&self, user: User, scopes: Vec<String>) -> Linked {
         Linked {
             instance: self.instance.clone(),
             user,
             read_only: self.read_only,
+            by_hand: None,
             client_id: self.client_id.clone(),
             scopes,
             store: self.vault.kind(),

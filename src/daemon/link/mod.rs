@@ -12,6 +12,7 @@ mod linker;
 mod loopback;
 mod page;
 mod request;
+mod token;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,6 +48,10 @@ async fn link(
 ) -> Result<Attributes, Refused> {
     let plan = Plan::make(asked, &accounts).await?;
     let linker = Arc::new(Linker::new(accounts, plan, says));
+    if let Some(token) = linker.plan.token.clone() {
+        let profile = token::link(&linker, token).await?;
+        return Ok(linked(&profile));
+    }
     linker.greet().await?;
     let mut way = Way::choose(&linker).await?;
     let profile = way.log_in(&linker, Purpose::Link).await?;

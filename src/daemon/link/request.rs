@@ -75,6 +75,10 @@ impl Flow {
 
 /// Everything that is decided before the browser opens.
 pub(super) struct Plan {
+    /// A token that the person made: no consent is asked for, and no application is needed.
+    pub(super) token: Option<Secret>,
+    /// Such a token may be renewed by us.
+    pub(super) rotate: bool,
     pub(super) flow: Flow,
     /// A browser on the person's side can reach this machine.
     pub(super) has_browser: bool,
@@ -121,21 +125,29 @@ impl Plan {
         let network = environment::complete(config.network, asked, &instance);
         let text = |name: &str| asked.text(name).filter(|value| !value.is_empty()).map(str::to_owned);
         let Before { profile: before, read_only, username } = Before::of(asked, &instance, accounts);
-        let scopes_before = before.as_ref().map(|profile| profile.scopes.join(" "));
+        let token = text("token").map(Secret::new);
+        let granted_before = before.as_ref().filter(|profile| profile.by_hand.is_none());
+        let scopes_before = granted_before.map(|profile| profile.scopes.join(" "));
         let scopes = match read_only {
             // What git config asks for is for the other one.
             true => text("scopes").or(scopes_before).unwrap_or_else(|| READ_ONLY.into()),
             false => text("scopes").or(config.scopes).or(scopes_before).unwrap_or_else(|| SCOPES.into()),
         };
-        if read_only && Rights::of(scopes.split_whitespace()).push() {
+        if read_only && token.is_none() && Rights::of(scopes.split_whitespace()).push() {
             return Err(usage(format!("a link that can only read has no use for the scopes {scopes:?}")));
         }
         // Whoever else is linked there: one application serves all.
-        let other = || accounts.first_of(&instance).map(|account| account.profile);
-        let known_id = before.clone().or_else(other).map(|profile| profile.client_id.clone());
-        let Some(client_id) = text("client_id").or(config.client_id).or(known_id) else {
-            return Err(Refused(unregistered(&instance, &scopes, config.redirect_uri.as_deref())));
+        let id_of = |profile: &Profile| Some(profile.client_id.clone()).filter(|id| !id.is_empty());
+        let others = accounts.list(Some(&instance), None);
+        let known_id = granted_before.and_then(|profile| id_of(profile));
+        let known_id = known_id.or_else(|| others.iter().find_map(|account| id_of(&account.profile)));
+        let client_id = match text("client_id").or(config.client_id).or(known_id) {
+            _ if token.is_some() => String::new(),
+            Some(id) => id,
+            None => return Err(Refused(unregistered(&instance, &scopes, config.redirect_uri.as_deref()))),
         };
+        let rotate = config.rotate.as_deref().map_or(Some(true), truth);
+        let rotate = rotate.ok_or_else(|| usage("credential.gitlabRotate in git config is true or false".into()))?;
         let min_life = asked.text(key::MIN_LIFE).or(config.min_life.as_deref());
         let seconds = |text: &str| text.parse().ok().filter(|seconds| *seconds >= 0);
         let unreadable = || usage("the minimum life is a number of seconds".into());
@@ -147,6 +159,8 @@ impl Plan {
         let flow = text("flow").or(config.flow).unwrap_or_else(|| "auto".into());
         let unknown = || usage(format!("there is no flow {flow:?}: it is auto, web, device or paste"));
         Ok(Self {
+            token,
+            rotate,
             flow: Flow::from_word(&flow).ok_or_else(unknown)?,
             has_browser: asked.flag("has_browser"),
             instance,
@@ -221,6 +235,15 @@ impl Before {
             _ => None,
         };
         Self { profile, read_only, username }
+    }
+}
+
+/// A boolean as git writes it.
+fn truth(word: &str) -> Option<bool> {
+    match word.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Some(true),
+        "false" | "no" | "off" | "0" => Some(false),
+        _ => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! One login: its access token's life, its refresh token's health.
 
 use super::trouble::Trouble;
-use super::{Ended, Reason, Step};
+use super::{Ended, Reason, Step, Successor, rotation};
 use crate::daemon::clock::Timestamp;
 
 /// A token in git's hands has to live as long as the command: ten minutes, unless the person,
@@ -20,7 +20,7 @@ pub struct Schedule {
     min_life: i64,
     received_at: Timestamp,
     expires_at: Option<Timestamp>,
-    renewable: bool,
+    successor: Successor,
     /// The server refused the access token, and we don't know yet whether it is dead.
     doubted: bool,
     /// The server said it is dead.
@@ -37,12 +37,12 @@ pub struct Schedule {
 
 impl Schedule {
     /// For a pair that came at `received_at`.
-    pub fn new(min_life: i64, received_at: Timestamp, expires_at: Option<Timestamp>, renewable: bool) -> Self {
+    pub fn new(min_life: i64, received_at: Timestamp, expires_at: Option<Timestamp>, successor: Successor) -> Self {
         Self {
             min_life,
             received_at,
             expires_at,
-            renewable,
+            successor,
             doubted: false,
             dead: false,
             lost_at: None,
@@ -55,9 +55,9 @@ impl Schedule {
 
     /// Somebody asks for a token that lives `min_life` seconds, or as long as usual.
     pub fn on_get(&self, now: Timestamp, min_life: Option<i64>) -> Step {
-        if let Some(ended) = &self.ended {
+        if let Some(ended) = self.ended(now) {
             // What was granted last is good to its end.
-            return if self.is_alive(now) { Step::Serve } else { Step::Refuse(Reason::Relink(ended.clone())) };
+            return if self.is_alive(now) { Step::Serve } else { Step::Refuse(Reason::Relink(ended)) };
         }
         let failed = |trouble: &Trouble| Step::Refuse(Reason::Failed(trouble.why.clone(), trouble.not_before()));
         if self.doubted {
@@ -67,14 +67,12 @@ impl Schedule {
         if self.lasts(now, min_life) {
             return Step::Serve;
         }
-        let left = self.left(now);
         let blocking = self.renewing.as_ref().filter(|trouble| trouble.blocks(now));
-        match (self.renewable, blocking) {
-            (true, None) => Step::Renew,
-            // Renewing failed just now; what is left of the old token is better than nothing.
-            _ if left.is_some_and(|left| left > 0) => Step::Serve,
-            (_, Some(trouble)) => failed(trouble),
-            (false, None) => Step::Refuse(Reason::Relink(Ended::Expired)),
+        match blocking {
+            None if self.can_be_renewed(now) => Step::Renew,
+            Some(trouble) if !self.is_alive(now) => failed(trouble),
+            // What is left of the old token is better than nothing.
+            _ => Step::Serve,
         }
     }
 
@@ -95,7 +93,7 @@ impl Schedule {
     }
 
     /// A request to renew may have been processed, and its answer is lost. The access token may
-    /// be dead: the server is asked before it is served again. The refresh token may be spent: it
+    /// be dead: the server is asked before it is served again. A refresh token may be spent: it
     /// is tried once more, which does no harm.
     pub fn on_lost(&mut self, at: Timestamp) {
         self.doubted = true;
@@ -106,7 +104,10 @@ impl Schedule {
     /// run with the same token.
     pub fn on_refused_token(&mut self) -> bool {
         let news = !self.doubted && !self.dead;
-        self.doubted |= news;
+        if news {
+            self.on_worked(); // who is doubted anew was believed till now
+            self.doubted = true;
+        }
         news
     }
 
@@ -115,17 +116,33 @@ impl Schedule {
         self.doubted = false;
         self.asking = None;
         self.dead = !alive;
-        if alive {
-            self.lost_at = None; // a renewal would have killed it
-        } else if !self.renewable {
-            self.ended = Some(Ended::Revoked);
+        match (self.successor, alive) {
+            (Successor::Refreshed, false) => {}
+            // A renewal would have killed it.
+            (Successor::Refreshed, true) => self.lost_at = None,
+            (_, true) => (self.lost_at, self.ended) = (None, None),
+            (_, false) => self.ended = Some(self.lost_at.map_or(Ended::Revoked, Ended::AnswerLost)),
+        }
+    }
+
+    /// The server can't be asked about such a token, so git's word is all there is.
+    pub fn on_untold(&mut self, now: Timestamp) {
+        if std::mem::take(&mut self.doubted) {
+            self.ended = Some(Ended::Disbelieved(now));
+        }
+    }
+
+    /// git says that the server took the token: it is believed again.
+    pub fn on_worked(&mut self) {
+        if matches!(self.ended, Some(Ended::Disbelieved(_))) {
+            self.ended = None;
         }
     }
 
     /// A new pair has come.
-    pub fn on_renewed(&mut self, received_at: Timestamp, expires_at: Option<Timestamp>, renewable: bool) {
+    pub fn on_renewed(&mut self, received_at: Timestamp, expires_at: Option<Timestamp>, successor: Successor) {
         let served_at = self.served_at;
-        *self = Self { served_at, ..Self::new(self.min_life, received_at, expires_at, renewable) };
+        *self = Self { served_at, ..Self::new(self.min_life, received_at, expires_at, successor) };
     }
 
     /// Renewing failed in a way that may pass. `jitter` is from 0 to 1.
@@ -139,8 +156,14 @@ impl Schedule {
     }
 
     /// The server refused the refresh token. One refusal is no proof (see [`Trouble::refused`]),
-    /// unless an answer was lost before: then the token is spent, and here is why.
+    /// unless an answer was lost before: then the token is spent, and here is why. A token that was
+    /// to be exchanged itself may be dead, so it is asked about.
     pub fn on_refused_renewal(&mut self, now: Timestamp, why: String) {
+        if self.successor != Successor::Refreshed {
+            self.doubted = true;
+            self.renewing = Some(Trouble::passing(self.renewing.as_ref(), now, why, None, 0.0));
+            return;
+        }
         if let Some(at) = self.lost_at {
             self.ended = Some(Ended::AnswerLost(at));
             return;
@@ -153,12 +176,12 @@ impl Schedule {
 
     /// When to look again without being asked; `None`: never.
     pub fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
-        self.retry_at(now).or(self.renew_at())
+        self.retry_at(now).or(self.renew_at(now))
     }
 
     /// When to look again at what is wrong.
     pub fn retry_at(&self, now: Timestamp) -> Option<Timestamp> {
-        if !self.can_be_renewed() {
+        if self.ended(now).is_some() {
             return None;
         }
         let trouble = if self.doubted { &self.asking } else { &self.renewing };
@@ -166,13 +189,18 @@ impl Schedule {
         retry_at.or((self.dead || self.doubted).then_some(now))
     }
 
-    /// When to renew a login that has no spare: in a quiet moment of the token's last minutes.
-    fn renew_at(&self) -> Option<Timestamp> {
-        let end = self.expires_at.filter(|_| self.can_be_renewed())?;
-        let window = end.plus(-self.wanted(None));
-        // At its end nothing is lost by renewing, so then it is done even if somebody is busy.
+    /// When to renew a login that has no spare: in a quiet moment of the token's last minutes, or of
+    /// the last days of one that must not reach its end.
+    fn renew_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let end = self.expires_at.filter(|_| self.can_be_renewed(now))?;
+        let short = end.plus(-self.wanted(None));
+        let (window, latest) = match self.successor {
+            Successor::Rotated => (end.plus(-rotation::window(self.life())).min(short), short),
+            // At its end nothing is lost by renewing, so then it is done even if somebody is busy.
+            _ => (short, end),
+        };
         let quiet = self.served_at.map_or(window, |at| at.plus(QUIET));
-        Some(window.max(quiet).min(end.max(window)).max(self.received_at.plus(UNASKED)))
+        Some(window.max(quiet).min(latest.max(window)).max(self.received_at.plus(UNASKED)))
     }
 
     /// When too little life is left for who asks: from then on another login takes its turn.
@@ -195,8 +223,8 @@ impl Schedule {
     }
 
     /// Whether there may be another token after this one.
-    pub fn can_be_renewed(&self) -> bool {
-        self.renewable && self.ended.is_none()
+    pub fn can_be_renewed(&self, now: Timestamp) -> bool {
+        self.successor != Successor::None && self.ended(now).is_none()
     }
 
     /// Whether the server does not take the refresh token, as far as is known.
@@ -210,8 +238,19 @@ impl Schedule {
     }
 
     /// Why only the person can help, if so.
-    pub fn ended(&self) -> Option<&Ended> {
-        self.ended.as_ref()
+    pub fn ended(&self, now: Timestamp) -> Option<Ended> {
+        let expired = self.expires_at.filter(|end| self.successor != Successor::Refreshed && now >= *end);
+        match (&self.ended, expired) {
+            (Some(Ended::AnswerLost(_)), _) | (_, None) => self.ended.clone(),
+            // All that have expired are dead and refused; that is not what is to be told.
+            (_, Some(end)) => Some(Ended::Expired(end)),
+        }
+    }
+
+    /// Within how many days the token ends, if that is soon and nothing comes after it.
+    pub fn ends_within(&self, now: Timestamp) -> Option<i64> {
+        let endangered = self.successor == Successor::None && self.ended(now).is_none();
+        self.left(now).filter(|_| endangered).and_then(rotation::warning)
     }
 
     /// The end to tell git, if it is sure: not when our clock was set back since the pair came.
@@ -231,8 +270,17 @@ impl Schedule {
     /// Seconds of life to ask for: never more than half of what the server grants, or every get
     /// would renew.
     fn wanted(&self, min_life: Option<i64>) -> i64 {
-        let wanted = min_life.unwrap_or(self.min_life).max(0);
-        self.expires_at.map_or(wanted, |end| wanted.min(end.since(self.received_at) / 2))
+        let usual = match self.successor {
+            Successor::Rotated => self.min_life.max(rotation::late(self.life())),
+            _ => self.min_life,
+        };
+        let wanted = min_life.unwrap_or(usual).max(0);
+        self.expires_at.map_or(wanted, |_| wanted.min(self.life() / 2))
+    }
+
+    /// Seconds from the token's beginning to its end; 0 if none is known.
+    fn life(&self) -> i64 {
+        self.expires_at.map_or(0, |end| end.since(self.received_at))
     }
 }
 

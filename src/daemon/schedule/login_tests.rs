@@ -7,7 +7,7 @@ const START: Timestamp = Timestamp(1_000_000);
 
 /// A token of two hours that came at [`START`].
 fn two_hours() -> Schedule {
-    Schedule::new(MIN_LIFE, START, Some(START.plus(7200)), true)
+    Schedule::new(MIN_LIFE, START, Some(START.plus(7200)), Successor::Refreshed)
 }
 
 fn at(seconds: i64) -> Timestamp {
@@ -36,13 +36,13 @@ fn a_token_is_served_until_too_little_life_is_left() {
 
 #[test]
 fn a_token_of_three_seconds_and_one_of_ten_years_are_served() {
-    let short = Schedule::new(MIN_LIFE, START, Some(at(3)), true);
+    let short = Schedule::new(MIN_LIFE, START, Some(at(3)), Successor::Refreshed);
     assert_eq!(short.on_get(at(0), None), Step::Serve);
     assert_eq!(short.on_get(at(2), None), Step::Serve);
     assert_eq!(short.on_get(at(3), None), Step::Renew);
-    let long = Schedule::new(MIN_LIFE, START, Some(at(315_360_000)), true);
+    let long = Schedule::new(MIN_LIFE, START, Some(at(315_360_000)), Successor::Refreshed);
     assert_eq!(long.on_get(at(315_000_000), None), Step::Serve);
-    let endless = Schedule::new(MIN_LIFE, START, None, true);
+    let endless = Schedule::new(MIN_LIFE, START, None, Successor::Refreshed);
     assert_eq!(endless.on_get(at(i64::MAX / 2), None), Step::Serve);
 }
 
@@ -89,7 +89,7 @@ fn one_invalid_grant_is_no_proof_of_death() {
         assert_eq!(schedule.on_get(at(now), None), Step::Renew);
     }
     let mut healed = schedule.clone();
-    healed.on_renewed(at(now), Some(at(now + 7200)), true);
+    healed.on_renewed(at(now), Some(at(now + 7200)), Successor::Refreshed);
     assert_eq!(healed.on_get(at(now), None), Step::Serve);
     schedule.on_refused_renewal(at(now), "invalid_grant".into());
     assert!(matches!(schedule.on_get(at(now + 100_000), None), Step::Refuse(Reason::Relink(_))));
@@ -102,7 +102,7 @@ fn a_login_that_has_ended_serves_what_is_left_of_its_token() {
     for _ in 0..=REFUSED_WAITS.len() {
         schedule.on_refused_renewal(at(6700), "invalid_grant".into());
     }
-    assert!(schedule.ended().is_some());
+    assert!(schedule.ended(at(6700)).is_some());
     assert_eq!(schedule.on_get(at(7199), None), Step::Serve);
     assert!(matches!(schedule.on_get(at(7200), None), Step::Refuse(Reason::Relink(_))));
     schedule.on_refused_token();
@@ -120,7 +120,7 @@ fn a_lost_answer_is_followed_by_one_more_try_and_an_honest_end() {
     alive.on_verified(true);
     assert_eq!(alive.on_get(at(7000), None), Step::Serve);
     alive.on_refused_renewal(at(7010), "invalid_grant".into());
-    assert_eq!(alive.ended(), None, "and one refusal is no proof, as ever");
+    assert_eq!(alive.ended(at(7010)), None, "and one refusal is no proof, as ever");
     // The server had renewed.
     schedule.on_verified(false);
     assert!(matches!(schedule.on_get(at(7001), None), Step::Refuse(Reason::Failed(..))));
@@ -167,14 +167,14 @@ fn the_timer_waits_for_a_quiet_moment_but_not_beyond_the_end() {
 
 #[test]
 fn nobody_asks_so_nothing_is_renewed_every_second() {
-    let schedule = Schedule::new(MIN_LIFE, START, Some(at(1)), true);
+    let schedule = Schedule::new(MIN_LIFE, START, Some(at(1)), Successor::Refreshed);
     assert_eq!(schedule.wake_at(at(1)), Some(at(30)));
     assert_eq!(schedule.on_get(at(1), None), Step::Renew, "but whoever asks gets a token");
 }
 
 #[test]
 fn a_clock_set_back_does_not_lengthen_a_life() {
-    let schedule = Schedule::new(MIN_LIFE, START, Some(at(100)), true);
+    let schedule = Schedule::new(MIN_LIFE, START, Some(at(100)), Successor::Refreshed);
     assert_eq!(schedule.left(at(-5000)), Some(100));
     assert_eq!(schedule.expiry_for_git(at(-5000)), None);
     assert_eq!(schedule.expiry_for_git(at(5)), Some(at(100)));
@@ -236,7 +236,7 @@ proptest::proptest! {
                 Event::Verified(_) => {}
                 Event::Renewed(life) => {
                     (received, end, bad) = (now, life.map(|life| now.plus(life)), false);
-                    schedule.on_renewed(received, end, true);
+                    schedule.on_renewed(received, end, Successor::Refreshed);
                 }
                 Event::Failed(after) => schedule.on_failed(now, "failed".into(), after, 0.3),
                 Event::Unanswered => schedule.on_unanswered(now, "silent".into(), None, 0.3),

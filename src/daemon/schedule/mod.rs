@@ -11,11 +11,29 @@
 mod login;
 #[cfg(test)]
 mod model_tests;
+mod rotation;
+#[cfg(test)]
+mod rotation_tests;
 mod trouble;
 pub mod turns;
 
 use super::clock::Timestamp;
 pub use login::{MIN_LIFE, Schedule};
+pub use rotation::{next_end, warning};
+
+/// What comes after a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Successor {
+    /// Nothing.
+    None,
+    /// Its refresh token buys the next pair: as often as one likes, and once more after an answer
+    /// was lost.
+    Refreshed,
+    /// It is itself exchanged for the next one, once: with a token that was exchanged already,
+    /// GitLab revokes all that came of it. So after an answer was lost the server is asked whether
+    /// the token lives, and if it does not, that was its end.
+    Rotated,
+}
 
 /// What to do for somebody who asks for a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,10 +68,14 @@ pub enum Ended {
     /// The server spent the refresh token, and nobody has what it gave for it.
     #[error("the server renewed it, but its answer was lost at {}", .0.clock_time())]
     AnswerLost(Timestamp),
-    /// A token without a refresh token was revoked.
+    /// A token that can't be renewed was revoked.
     #[error("the server has revoked the token")]
     Revoked,
-    /// A token without a refresh token has come to its end.
-    #[error("the token has ended and can't be renewed")]
-    Expired,
+    /// A token came to its end that was not renewed.
+    #[error("the token expired at {}", .0.date_and_time())]
+    Expired(Timestamp),
+    /// git was refused with a token that the server can't be asked about. It is handed out all the
+    /// same: who refused it may not have been the server.
+    #[error("git was refused with it at {}, and such a token can't be asked about", .0.clock_time())]
+    Disbelieved(Timestamp),
 }

@@ -72,7 +72,7 @@ struct World {
 impl World {
     fn new(logins: usize, life: i64) -> Self {
         let login = Login {
-            schedule: Schedule::new(MIN_LIFE, START, Some(START.plus(life)), true),
+            schedule: Schedule::new(MIN_LIFE, START, Some(START.plus(life)), Successor::Refreshed),
             held: 0,
             received_at: START,
             expires_at: START.plus(life),
@@ -211,7 +211,7 @@ impl World {
                 }
                 (login.held, login.received_at, login.expires_at) = (login.living, now, now.plus(self.life));
                 (login.mark, login.in_use, login.sent) = (None, false, 0);
-                login.schedule.on_renewed(now, Some(login.expires_at), true);
+                login.schedule.on_renewed(now, Some(login.expires_at), Successor::Refreshed);
                 self.in_use = index; // whoever was renewed last is in use
             }
         }
@@ -222,7 +222,7 @@ impl World {
         let now = self.now();
         self.muddled |= self.logins.iter().any(|login| login.ends < login.received_at.0 + self.life);
         for login in &mut self.logins {
-            login.schedule = Schedule::new(MIN_LIFE, login.received_at, Some(login.expires_at), true);
+            login.schedule = Schedule::new(MIN_LIFE, login.received_at, Some(login.expires_at), Successor::Refreshed);
             login.schedule.on_served(now);
             login.mark.into_iter().for_each(|at| login.schedule.on_lost(at));
         }

@@ -39,7 +39,7 @@ pub fn on_get(in_use: &Schedule, spare: Option<&Schedule>, now: Timestamp, min_l
         // Nobody can be using a token that is dead, but somebody may still be using the other.
         Step::Renew if own == Step::Renew && spare.is_alive(now) && !in_use.is_alive(now) => (Turn::InUse, own),
         // The spare may recover, and meanwhile nobody's token is killed.
-        Step::Refuse(_) if spare.can_be_renewed() && in_use.is_alive(now) => (Turn::InUse, Step::Serve),
+        Step::Refuse(_) if spare.can_be_renewed(now) && in_use.is_alive(now) => (Turn::InUse, Step::Serve),
         // It is refused, so the server is there, and nobody uses the old token any more.
         Step::Refuse(_) if spare.is_refused() && own == Step::Renew => (Turn::InUse, own),
         Step::Refuse(Reason::Relink(_)) => (Turn::InUse, own),
@@ -52,14 +52,14 @@ pub fn on_get(in_use: &Schedule, spare: Option<&Schedule>, now: Timestamp, min_l
 /// A spare is renewed when its turn has come, and not before, whatever state it is in: then the
 /// two tokens end far apart, and none is in use when it is its login's turn to be renewed.
 pub fn wake_at(in_use: &Schedule, spare: Option<&Schedule>, now: Timestamp) -> Option<Timestamp> {
-    let Some(spare) = spare.filter(|spare| spare.can_be_renewed()) else { return in_use.wake_at(now) };
+    let Some(spare) = spare.filter(|spare| spare.can_be_renewed(now)) else { return in_use.wake_at(now) };
     [check_at(in_use, now), check_at(spare, now), turn_at(in_use, spare, now)].into_iter().flatten().min()
 }
 
 /// The timer rings: what is to be done, if anything.
 pub fn on_timer(in_use: &Schedule, spare: Option<&Schedule>, now: Timestamp) -> Option<(Turn, Step)> {
     let due = |at: Option<Timestamp>| at.is_some_and(|at| now >= at);
-    let Some(spare) = spare.filter(|spare| spare.can_be_renewed()) else {
+    let Some(spare) = spare.filter(|spare| spare.can_be_renewed(now)) else {
         return in_use.on_timer(now).map(|step| (Turn::InUse, step));
     };
     if due(check_at(in_use, now)) {

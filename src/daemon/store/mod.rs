@@ -34,6 +34,9 @@ pub struct Record {
     version: u32,
     /// What git gets as password.
     pub access_token: Secret,
+    /// What it is.
+    #[serde(default)]
+    pub kind: Kind,
     /// Spent once, for the next pair.
     pub refresh_token: Option<Secret>,
     /// The secret of a confidential application.
@@ -45,15 +48,28 @@ pub struct Record {
     /// `http.extraHeader`, as link saw it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extra_headers: Vec<Secret>,
-    /// When the pair came, by our clock.
+    /// When the pair came, by our clock. A token that a person made came when they made it.
     pub received_at: Timestamp,
     /// When the access token ends, by our clock; none if the server names no end.
     pub expires_at: Option<Timestamp>,
     /// How often the pair was renewed since the person linked.
     pub renewals: u64,
-    /// Set before the refresh token is spent: proves that the store can be written, and tells
+    /// Set before the pair is renewed: proves that the store can be written, and tells
     /// the next owner that an answer may have been lost.
     pub refreshing_since: Option<Timestamp>,
+}
+
+/// What an access token is: this decides how it is asked about, and what comes after it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Half of an OAuth pair: the other half, if there is one, buys the next pair.
+    #[default]
+    Oauth,
+    /// Made by a person: it ends when it ends.
+    Fixed,
+    /// Made by a person: the server exchanges it for the next one.
+    Rotating,
 }
 
 impl Record {
@@ -62,6 +78,7 @@ impl Record {
         Self {
             version: VERSION,
             access_token,
+            kind: Kind::Oauth,
             refresh_token,
             client_secret: None,
             proxy_credentials: None,
@@ -73,15 +90,31 @@ impl Record {
         }
     }
 
+    /// A token that a person made.
+    pub fn made_by_hand(token: Secret, kind: Kind, made_at: Timestamp, expires_at: Option<Timestamp>) -> Self {
+        Self { kind, expires_at, ..Self::new(token, None, made_at, None) }
+    }
+
     /// The token whose revocation kills the pair. With an expired access token GitLab would
     /// answer 200 and do nothing.
     pub fn revocable_token(&self) -> &Secret {
         self.refresh_token.as_ref().unwrap_or(&self.access_token)
     }
 
+    /// Whether the person has the token too, and may use it elsewhere: they made it, and it was not
+    /// exchanged since.
+    pub fn is_known_to_person(&self) -> bool {
+        self.kind != Kind::Oauth && self.renewals == 0
+    }
+
     /// The same pair, about to be renewed.
     pub fn marked(self, now: Timestamp) -> Self {
         Self { refreshing_since: Some(now), ..self }
+    }
+
+    /// The same pair, which was not renewed after all.
+    pub fn unmarked(self) -> Self {
+        Self { refreshing_since: None, ..self }
     }
 
     /// The record of the pair that this one was renewed to.
@@ -93,6 +126,11 @@ impl Record {
             renewals: self.renewals + 1,
             ..pair
         }
+    }
+
+    /// The same token, which the server turned out not to exchange.
+    pub fn fixed(self) -> Self {
+        Self { kind: Kind::Fixed, ..self.unmarked() }
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Self, StoreError> {
@@ -377,6 +415,13 @@ mod tests {
         record.extra_headers = vec![Secret::new("x".repeat(256)); 2];
         record.refreshing_since = Some(Timestamp(i64::MAX));
         assert!(serde_json::to_vec(&record).expect("plain data").len() < 1280);
+    }
+
+    #[test]
+    fn a_record_of_the_first_version_is_an_oauth_pair() {
+        let written = serde_json::to_string(&record()).expect("plain data").replace(r#""kind":"oauth","#, "");
+        assert!(!written.contains("kind"));
+        assert_eq!(Record::from_bytes(written.as_bytes()), Ok(record()));
     }
 
     proptest::proptest! {

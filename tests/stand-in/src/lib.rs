@@ -45,4 +45,6 @@ pub use fault::{Fault, What, When};
 pub use git::BanLimits;
 pub use log::{Endpoint, Request};
 pub use stand_in::StandIn;
-pub use world::{Application, Modes, Pair, PersonalToken, Registered, Role, UserFlag, UserId, Visibility};
+pub use world::{
+    AccessToken, Application, DeployToken, Modes, Pair, PersonalToken, Registered, Role, UserFlag, UserId, Visibility,
+};

@@ -30,6 +30,10 @@ pub enum Endpoint {
     Discovery,
     /// `/api/v4/user`
     User,
+    /// `/api/v4/personal_access_tokens/self`
+    PersonalToken,
+    /// `/api/v4/personal_access_tokens/self/rotate`
+    Rotate,
     /// Everything else below `/api/v4`
     Api,
     /// Git's smart HTTP
@@ -54,6 +58,8 @@ impl Endpoint {
             "/oauth/device" | "/oauth/device/confirm" => Self::Device,
             "/oauth/discovery/keys" => Self::Discovery,
             "/api/v4/user" => Self::User,
+            "/api/v4/personal_access_tokens/self" => Self::PersonalToken,
+            "/api/v4/personal_access_tokens/self/rotate" => Self::Rotate,
             _ if path.starts_with("/.well-known/") => Self::Discovery,
             _ if path.starts_with("/api/v4/") => Self::Api,
             _ if crate::git::is_git(path) => Self::Git,
@@ -67,6 +73,7 @@ const PRINTABLE: &[&str] = &[
     "archived",
     "client_id",
     "code_challenge_method",
+    "expires_at",
     "grant_type",
     "id_after",
     "id_before",

@@ -1,8 +1,8 @@
 //! The handle with which tests set the scene and look behind it.
 
 use crate::{
-    Application, BanLimits, Builder, Endpoint, Fault, Modes, Pair, PersonalToken, Registered, Request, Role, UserFlag,
-    UserId, Visibility,
+    AccessToken, Application, BanLimits, Builder, DeployToken, Endpoint, Fault, Modes, Pair, PersonalToken, Registered,
+    Request, Role, UserFlag, UserId, Visibility,
     server::Server,
     world::{Scopes, Shared, Start, Unusable, World},
 };
@@ -146,13 +146,43 @@ impl StandIn {
         Pair { access_token: row.access.clone(), refresh_token: row.refresh.clone() }
     }
 
-    /// Adds a personal access token, valid for `lifetime` or for ever.
+    /// Adds a personal access token, valid for `lifetime`, and to the midnight (UTC) after that, or
+    /// for ever.
     pub fn add_pat(&self, username: &str, scopes: &str, lifetime: Option<Duration>) -> PersonalToken {
         let world = &mut *self.shared.lock();
         let user = must(world.user_id(username));
         let scopes = must(Scopes::known(scopes.split_whitespace()));
-        let expires = lifetime.map(|life| world.clock.now() + life);
+        let expires = lifetime.map(|life| world.end_of_life(life));
         world.add_personal_token(user, "test", scopes, expires, None)
+    }
+
+    /// Adds an access token of a project or group, with the bot as which it acts.
+    pub fn add_access_token(&self, path: &str, scopes: &str, role: Role, lifetime: Duration) -> AccessToken {
+        let world = &mut *self.shared.lock();
+        let scopes = must(Scopes::known(scopes.split_whitespace()));
+        must(world.add_access_token(path, scopes, role, lifetime))
+    }
+
+    /// Adds a deploy token of a project.
+    pub fn add_deploy_token(&self, project: &str, scopes: &str) -> DeployToken {
+        let world = &mut *self.shared.lock();
+        let scopes = must(Scopes::known(scopes.split_whitespace()));
+        must(world.add_deploy_token(project, scopes))
+    }
+
+    /// Somebody presses *Revoke* beside a personal, project, group or deploy token.
+    pub fn revoke_token(&self, token: &str) {
+        let world = &mut *self.shared.lock();
+        let own = world.personal_tokens.iter_mut().filter(|row| row.token == token).map(|row| &mut row.revoked);
+        let deploy = world.deploy_tokens.iter_mut().filter(|row| row.token.token == token).map(|row| &mut row.revoked);
+        *own.chain(deploy).next().expect("a token of this server") = true;
+    }
+
+    /// How many personal access tokens of the user live.
+    pub fn living_personal_tokens(&self, username: &str) -> usize {
+        let world = self.shared.lock();
+        let (user, now) = (must(world.user_id(username)), world.clock.now());
+        world.personal_tokens.iter().filter(|row| row.user == user && !row.revoked && !row.expired(now)).count()
     }
 
     /// Expires the user's access tokens; the refresh tokens stay good. Rows that never expire

@@ -12,14 +12,16 @@ use auth::Caller;
 use hyper::Method;
 use serde_json::{Value, json};
 
-/// The version this stand-in says it is.
-const VERSION: &str = "19.0.0-ee";
-
 /// Everything below `/api/v4`.
 pub(crate) fn answer(world: &mut World, call: &Call) -> Answer {
     let path = call.path.strip_prefix("/api/v4").unwrap_or_default();
     let get = call.method == Method::GET;
-    personal_tokens::punish_reuse(world, call);
+    if path.starts_with("/personal_access_tokens/self") {
+        if !personal_tokens::is_known(world, call) {
+            return not_found("404 Not Found");
+        }
+        personal_tokens::punish_reuse(world, call);
+    }
     let caller = match auth::caller(world, call) {
         Ok(caller) => caller,
         Err(refusal) => return refusal,
@@ -28,7 +30,7 @@ pub(crate) fn answer(world: &mut World, call: &Call) -> Answer {
     let answer = match path {
         "/user" if get => auth::require(caller, auth::USER).map(|caller| user(world, &caller)),
         "/metadata" if get => auth::require(caller, auth::USER).map(|_| metadata(world)),
-        "/version" if get => auth::require(caller, auth::USER).map(|_| version()),
+        "/version" if get => auth::require(caller, auth::USER).map(|_| version(world)),
         "/projects" if get => projects::list(world, call, caller, None),
         "/personal_access_tokens/self" | "/personal_access_tokens/self/rotate" => {
             personal_tokens::answer(world, call, caller)
@@ -72,7 +74,7 @@ fn user(world: &World, caller: &Caller) -> Answer {
 
 fn metadata(world: &World) -> Answer {
     let body = json!({
-        "version": VERSION,
+        "version": version_text(world),
         "revision": "0000000",
         "enterprise": true,
         "kas": { "enabled": false, "externalUrl": Value::Null, "version": Value::Null },
@@ -81,6 +83,11 @@ fn metadata(world: &World) -> Answer {
     Answer::json(200, &body)
 }
 
-fn version() -> Answer {
-    Answer::json(200, &json!({ "version": VERSION, "revision": "0000000" }))
+fn version(world: &World) -> Answer {
+    Answer::json(200, &json!({ "version": version_text(world), "revision": "0000000" }))
+}
+
+fn version_text(world: &World) -> String {
+    let (major, minor) = world.modes.version;
+    format!("{major}.{minor}.0-ee")
 }

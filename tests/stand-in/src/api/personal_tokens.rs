@@ -3,13 +3,29 @@
 use super::auth::{self, Caller};
 use crate::{
     server::{Answer, Call},
-    world::{StoredPersonalToken, World},
+    world::{DAY, StoredPersonalToken, World, date, date_and_time, day, midnight},
 };
 use hyper::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Since when a token may look at itself, revoke itself and rotate itself (§3).
+const SELF_SINCE: (u16, u16) = (15, 5);
+const REVOKE_SINCE: (u16, u16) = (15, 4);
+const ROTATE_SINCE: (u16, u16) = (16, 10);
+
+/// GitLab lets a token live at most so many days. (Where a buffer is switched on, 400.)
+const LONGEST_LIFE: u32 = 365;
+
+/// Whether this version of GitLab has the route: where it has not, nobody is asked for a token.
+pub(super) fn is_known(world: &World, call: &Call) -> bool {
+    let since = match (&call.method, call.path.ends_with("/rotate")) {
+        (_, true) => ROTATE_SINCE,
+        (&Method::DELETE, _) => REVOKE_SINCE,
+        _ => SELF_SINCE,
+    };
+    world.modes.version >= since
+}
 
 pub(super) fn answer(world: &mut World, call: &Call, caller: Option<Caller>) -> Result<Answer, Answer> {
     let caller = caller.ok_or_else(auth::unauthorized)?;
@@ -17,7 +33,7 @@ pub(super) fn answer(world: &mut World, call: &Call, caller: Option<Caller>) -> 
     let Some(id) = caller.personal_token else {
         return Err(match (&call.method, rotate) {
             (&Method::POST, true) => status(405, "405 Method Not Allowed"),
-            _ => status(400, "400 Bad request - PAT required"),
+            _ => status(400, "400 Bad request - This endpoint requires token type to be a personal access token"),
         });
     };
     match (&call.method, rotate) {
@@ -57,6 +73,11 @@ fn rotate(world: &mut World, call: &Call, caller: &Caller, id: u64) -> Result<An
         Some(date) => day(date).ok_or_else(|| status(400, "expires_at is invalid"))?,
         None => midnight(now) + 7 * DAY,
     };
+    let longest = midnight(now) + DAY * LONGEST_LIFE;
+    if expires > longest {
+        let text = format!("400 Bad request - Expiration date must be before {}", date(longest));
+        return Err(status(400, &text));
+    }
     let old = world.personal_tokens.iter().find(|row| row.id == id);
     let old = old.expect("the caller was found by it");
     let (name, family) = (old.name.clone(), old.family);
@@ -82,7 +103,7 @@ fn shown(row: &StoredPersonalToken, now: Duration, token: Option<&str>) -> Value
         "id": row.id,
         "name": row.name,
         "revoked": row.revoked,
-        "created_at": format!("{}T00:00:00.000Z", date(row.created)),
+        "created_at": date_and_time(row.created),
         "scopes": scopes,
         "user_id": row.user.0,
         "last_used_at": Value::Null,
@@ -93,51 +114,4 @@ fn shown(row: &StoredPersonalToken, now: Duration, token: Option<&str>) -> Value
         body["token"] = token.into();
     }
     body
-}
-
-fn midnight(moment: Duration) -> Duration {
-    Duration::from_secs(moment.as_secs() / DAY.as_secs() * DAY.as_secs())
-}
-
-/// `YYYY-MM-DD` of a moment (the civil calendar from day numbers, after Howard Hinnant).
-fn date(moment: Duration) -> String {
-    let days = moment.as_secs() / DAY.as_secs() + 719_468;
-    let era = days / 146_097;
-    let of_era = days % 146_097;
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
-}
-
-/// The midnight at which `YYYY-MM-DD` begins.
-fn day(text: &str) -> Option<Duration> {
-    let mut parts = text.splitn(3, '-').map(|part| part.parse::<u64>().ok());
-    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
-    if !(1970..3000).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    let year = year - u64::from(month <= 2);
-    let shifted = if month > 2 { month - 3 } else { month + 9 };
-    let of_year = (153 * shifted + 2) / 5 + day - 1;
-    let of_era = year % 400 * 365 + year % 400 / 4 - year % 400 / 100 + of_year;
-    let days = year / 400 * 146_097 + of_era - 719_468;
-    Some(Duration::from_secs(days * DAY.as_secs()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{date, day};
-
-    #[test]
-    fn dates_survive_the_round_trip() {
-        for text in ["1970-01-01", "2000-02-29", "2026-11-22", "2100-03-01"] {
-            assert_eq!(day(text).map(date).as_deref(), Some(text));
-        }
-        assert_eq!(day("2026-13-01"), None);
-        assert_eq!(day("soon"), None);
-    }
 }

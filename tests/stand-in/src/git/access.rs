@@ -36,6 +36,29 @@ impl Abilities {
     }
 }
 
+/// Who has logged in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Guest {
+    User(UserId),
+    /// A deploy token's bearer, who may see this project and the public ones.
+    Deploy {
+        project: u64,
+    },
+}
+
+impl Guest {
+    fn user(self) -> Option<UserId> {
+        match self {
+            Self::User(user) => Some(user),
+            Self::Deploy { .. } => None,
+        }
+    }
+
+    fn is_deployed_to(self, project: &Project) -> bool {
+        self == Self::Deploy { project: project.id }
+    }
+}
+
 /// Why a Basic login failed.
 enum Failure {
     /// Counts for the ban.
@@ -48,10 +71,11 @@ enum Failure {
 /// Decides about one request.
 pub(super) fn check(world: &mut World, call: &Call, path: &str, service: Option<Service>) -> Result<Pass, Answer> {
     let project = world.project(path).cloned();
-    let (user, abilities) = match call.basic() {
+    let (guest, abilities, username) = match call.basic() {
         Some((login, password)) => {
-            let (user, abilities) = log_in(world, call, &login, &password)?;
-            (Some(user), abilities)
+            let (guest, abilities) = log_in(world, call, &login, &password)?;
+            let username = guest.user().map_or(login, |user| world.user(user).username.clone());
+            (Some(guest), abilities, Some(username))
         }
         // `Authorization: Bearer` is not looked at: such a request is an anonymous one.
         None => {
@@ -59,17 +83,16 @@ pub(super) fn check(world: &mut World, call: &Call, path: &str, service: Option<
             if !open || service != Some(Service::UploadPack) {
                 return Err(access_denied(world, true));
             }
-            (None, Abilities::DOWNLOAD)
+            (None, Abilities::DOWNLOAD, None)
         }
     };
-    let username = user.map(|user| world.user(user).username.clone());
-    authorize(world, user, abilities, project.as_ref(), service)
+    authorize(world, guest, abilities, project.as_ref(), service)
         .map(|repository| Pass { repository, home: world.site.home.clone(), username: username.clone() })
         .map_err(|refusal| Answer { who: username, ..refusal })
 }
 
 /// Basic authentication, with the ban in front of it.
-fn log_in(world: &mut World, call: &Call, login: &str, password: &str) -> Result<(UserId, Abilities), Answer> {
+fn log_in(world: &mut World, call: &Call, login: &str, password: &str) -> Result<(Guest, Abilities), Answer> {
     let now = world.clock.now();
     if world.bans.is_banned(call.peer, now) {
         return Err(Answer::text(403, "Too many failed authentication attempts from this IP"));
@@ -88,8 +111,8 @@ fn log_in(world: &mut World, call: &Call, login: &str, password: &str) -> Result
 }
 
 /// The token is the password; only old versions look at the user name, except that a name like a
-/// CI job's is looked up elsewhere.
-fn find_login(world: &World, login: &str, password: &str) -> Result<(UserId, Abilities), Failure> {
+/// CI job's is looked up elsewhere, and a deploy token has its own.
+fn find_login(world: &World, login: &str, password: &str) -> Result<(Guest, Abilities), Failure> {
     if login.ends_with("-ci-token") {
         return Err(Failure::Wrong);
     }
@@ -103,6 +126,11 @@ fn find_login(world: &World, login: &str, password: &str) -> Result<(UserId, Abi
         let good = !token.revoked && !token.expired(now);
         return accept(good, world.user(token.user), Abilities::of(&token.scopes));
     }
+    if let Some(token) = world.deploy_token(password) {
+        let good = !token.revoked && token.token.username == login;
+        let found = (Guest::Deploy { project: token.project }, Abilities::of(&token.scopes));
+        return good.then_some(found).ok_or(Failure::Wrong);
+    }
     let user = world.user_named(login).filter(|user| user.password == password);
     let user = user.filter(|_| world.modes.git_passwords).ok_or(Failure::Wrong)?;
     if user.is(UserFlag::TwoFactor) {
@@ -111,9 +139,9 @@ fn find_login(world: &World, login: &str, password: &str) -> Result<(UserId, Abi
     accept(true, user, Abilities::ALL)
 }
 
-fn accept(good: bool, user: &User, abilities: Abilities) -> Result<(UserId, Abilities), Failure> {
+fn accept(good: bool, user: &User, abilities: Abilities) -> Result<(Guest, Abilities), Failure> {
     let good = good && user.may_use_git();
-    good.then_some((user.id, abilities)).ok_or(Failure::Wrong)
+    good.then_some((Guest::User(user.id), abilities)).ok_or(Failure::Wrong)
 }
 
 /// 401. Some failures come without a challenge, and git then says so instead of asking again.
@@ -130,11 +158,13 @@ fn access_denied(world: &World, challenge: bool) -> Answer {
 /// even for projects that do not exist.
 fn authorize(
     world: &World,
-    user: Option<UserId>,
+    guest: Option<Guest>,
     abilities: Abilities,
     project: Option<&Project>,
     service: Option<Service>,
 ) -> Result<PathBuf, Answer> {
+    let user = guest.and_then(Guest::user);
+    let deployed = |project: &Project| guest.is_some_and(|guest| guest.is_deployed_to(project));
     let forbidden = |text: &str| Err(Answer::text(403, text));
     match service {
         Some(Service::UploadPack) if !abilities.download => {
@@ -146,7 +176,7 @@ fn authorize(
         Some(_) => {}
         None => return forbidden("The command you're trying to execute is not allowed."),
     }
-    let project = project.filter(|project| world.can_see(user, project)).ok_or_else(|| {
+    let project = project.filter(|project| world.can_see(user, project) || deployed(project)).ok_or_else(|| {
         Answer::text(
             404,
             "The project you were looking for could not be found or you don't have permission to \
@@ -170,7 +200,7 @@ fn authorize(
                 return forbidden("You are not allowed to push code to this project.");
             }
         }
-        _ if !world.can_download(user, project) => {
+        _ if !world.can_download(user, project) && !deployed(project) => {
             return forbidden("You are not allowed to download code from this project.");
         }
         _ => {}

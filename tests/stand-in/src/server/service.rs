@@ -116,7 +116,7 @@ fn process(visit: &Visit, call: &Call, endpoint: Endpoint) -> Answer {
         Endpoint::AuthorizeDevice => oauth::authorize_device(world, call),
         Endpoint::Device => oauth::device_page(world, call),
         Endpoint::Discovery if call.method == Method::GET => oauth::discovery(world, call),
-        Endpoint::User | Endpoint::Api => api::answer(world, call),
+        Endpoint::User | Endpoint::PersonalToken | Endpoint::Rotate | Endpoint::Api => api::answer(world, call),
         Endpoint::Other if call.inside && call.path == "/" => pages::home(),
         Endpoint::Discovery | Endpoint::Git | Endpoint::Other | Endpoint::Any => pages::not_found(),
     }

@@ -5,7 +5,9 @@
 //! as Doorkeeper's row lock serialises them (contract §1.5).
 
 mod applications;
+mod calendar;
 mod clock;
+mod deploy_tokens;
 mod modes;
 mod people;
 mod personal_tokens;
@@ -15,12 +17,15 @@ mod tokens;
 
 pub(crate) use applications::{AppId, StoredApplication};
 pub use applications::{Application, Registered};
+pub(crate) use calendar::{DAY, date, date_and_time, day, midnight};
 pub(crate) use clock::Clock;
+pub use deploy_tokens::DeployToken;
+pub(crate) use deploy_tokens::StoredDeployToken;
 pub use modes::Modes;
 pub(crate) use people::{Session, User};
 pub use people::{UserFlag, UserId};
-pub use personal_tokens::PersonalToken;
 pub(crate) use personal_tokens::StoredPersonalToken;
+pub use personal_tokens::{AccessToken, PersonalToken};
 pub(crate) use projects::{Project, Start};
 pub use projects::{Role, Visibility};
 pub(crate) use scopes::Scopes;
@@ -71,6 +76,7 @@ pub(crate) struct World {
     pub(crate) pairs: Vec<PairRow>,
     pub(crate) device_grants: Vec<DeviceGrant>,
     pub(crate) personal_tokens: Vec<StoredPersonalToken>,
+    pub(crate) deploy_tokens: Vec<StoredDeployToken>,
     pub(crate) projects: Vec<Project>,
     /// Who has which role where: a project's path, or a group's.
     pub(crate) roles: Vec<(UserId, String, Role)>,
@@ -96,6 +102,7 @@ impl World {
             pairs: Vec::new(),
             device_grants: Vec::new(),
             personal_tokens: Vec::new(),
+            deploy_tokens: Vec::new(),
             projects: Vec::new(),
             roles: Vec::new(),
             shared_roles: Vec::new(),

@@ -6,6 +6,9 @@ use std::{collections::BTreeMap, time::Duration};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Modes {
+    /// Which GitLab this is. Only what personal access tokens can do by themselves depends on it:
+    /// look at themselves since 15.5, revoke since 15.4, rotate since 16.10 (§3).
+    pub version: (u16, u16),
     /// Before mid-2024 git accepted an OAuth token only with the user name `oauth2` (§2.1).
     pub require_oauth2_username: bool,
     /// Off: a failed git login gets its 401 *without* a challenge (§2.2, the
@@ -36,6 +39,7 @@ pub struct Modes {
 impl Default for Modes {
     fn default() -> Self {
         Self {
+            version: (19, 0),
             require_oauth2_username: false,
             git_passwords: true,
             disable_admin_oauth_scopes: false,

@@ -1,6 +1,7 @@
-//! Personal access tokens (contract §3).
+//! Personal access tokens, and those of projects and groups, which are a bot's personal ones
+//! (contract §3).
 
-use super::{Scopes, UserId, World};
+use super::{DAY, Role, Scopes, Unusable, UserId, World, midnight, random_hex};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -9,6 +10,15 @@ use std::time::Duration;
 pub struct PersonalToken {
     /// Its number.
     pub id: u64,
+    /// `glpat-` and 20 characters.
+    pub token: String,
+}
+
+/// A new access token of a project or group.
+#[derive(Clone, Debug, Serialize)]
+pub struct AccessToken {
+    /// The bot as which it acts: `project_7_bot_…` or `group_7_bot_…`.
+    pub username: String,
     /// `glpat-` and 20 characters.
     pub token: String,
 }
@@ -35,6 +45,30 @@ impl StoredPersonalToken {
 }
 
 impl World {
+    /// The end of a token that is made now to live so long: tokens end at midnight.
+    pub(crate) fn end_of_life(&self, lifetime: Duration) -> Duration {
+        let end = self.clock.now() + lifetime;
+        if end == midnight(end) { end } else { midnight(end) + DAY }
+    }
+
+    /// Adds an access token of a project or of a group, with its bot.
+    pub(crate) fn add_access_token(
+        &mut self,
+        path: &str,
+        scopes: Scopes,
+        role: Role,
+        lifetime: Duration,
+    ) -> Result<AccessToken, Unusable> {
+        let id = self.next_id();
+        let kind = if self.project(path).is_some() { "project" } else { "group" };
+        let username = format!("{kind}_{id}_bot_{}", &random_hex()[..32]);
+        let bot = self.add_user(&username, "CI")?;
+        self.grant(bot, path, role)?;
+        let end = self.end_of_life(lifetime);
+        let token = self.add_personal_token(bot, "CI", scopes, Some(end), None).token;
+        Ok(AccessToken { username, token })
+    }
+
     /// Adds a token; `family` is set when it replaces an older one.
     pub(crate) fn add_personal_token(
         &mut self,
@@ -45,7 +79,7 @@ impl World {
         family: Option<u64>,
     ) -> PersonalToken {
         let id = self.next_id();
-        let token = format!("glpat-{}", &super::random_hex()[..20]);
+        let token = format!("glpat-{}", &random_hex()[..20]);
         self.remember_secret(&token);
         self.personal_tokens.push(StoredPersonalToken {
             id,

@@ -1,7 +1,7 @@
-//! Personal access tokens (contract §3).
+//! Personal access tokens, those of projects and groups, and deploy tokens (contract §2.1, §3).
 
 use crate::support::Scene;
-use gitlab_stand_in::http::Reply;
+use gitlab_stand_in::{Role, Visibility, http::Reply};
 use hyper::Method;
 use std::time::Duration;
 
@@ -69,4 +69,83 @@ fn a_token_deletes_itself() {
     let token = scene.gitlab.add_pat("alice", "read_user", None).token;
     assert_eq!(call(&scene, Method::DELETE, OWN, &token).status, 204);
     assert_eq!(call(&scene, Method::GET, OWN, &token).status, 401);
+}
+
+#[test]
+fn a_token_ends_at_midnight_and_says_so() {
+    let scene = Scene::new();
+    let token = scene.gitlab.add_pat("alice", "read_api", Some(Duration::from_secs(36 * 3600))).token;
+    let own = call(&scene, Method::GET, OWN, &token).json();
+    assert_eq!(own["expires_at"].as_str().unwrap().len(), "2026-11-22".len());
+    assert!(own["created_at"].as_str().unwrap().ends_with('Z'));
+    scene.gitlab.advance_clock(Duration::from_secs(36 * 3600 - 60));
+    assert_eq!(call(&scene, Method::GET, OWN, &token).status, 200);
+    scene.gitlab.advance_clock(Duration::from_secs(24 * 3600 + 60));
+    assert_eq!(call(&scene, Method::GET, OWN, &token).status, 401);
+}
+
+#[test]
+fn a_rotated_token_lives_no_longer_than_a_year() {
+    let scene = Scene::new();
+    let token = scene.gitlab.add_pat("alice", "api", None).token;
+    let rotate_to = |date: &str| {
+        let header = ("private-token", token.as_str());
+        scene.http.post(&scene.url(&format!("{OWN}/rotate")), &[("expires_at", date)], &[header]).unwrap()
+    };
+    assert_eq!(rotate_to("2999-01-01").status, 400);
+    assert_eq!(rotate_to("tomorrow").status, 400);
+    assert_eq!(call(&scene, Method::GET, OWN, &token).status, 200, "nothing was processed");
+}
+
+#[test]
+fn older_servers_lack_the_routes_whoever_asks() {
+    let scene = Scene::new();
+    let token = scene.gitlab.add_pat("alice", "api", None).token;
+    for (version, look, revoke, turn) in [((16, 9), 200, 204, 404), ((15, 4), 404, 204, 404), ((15, 3), 404, 404, 404)]
+    {
+        scene.gitlab.configure(|modes| modes.version = version);
+        let unknown = "unknown";
+        for (method, path, status) in
+            [(Method::GET, OWN, look), (Method::DELETE, OWN, revoke), (Method::POST, &format!("{OWN}/rotate"), turn)]
+        {
+            let expected = if status == 404 { 404 } else { 401 };
+            assert_eq!(call(&scene, method, path, unknown).status, expected, "{version:?} {path}");
+        }
+        assert_eq!(call(&scene, Method::GET, OWN, &token).status, look, "{version:?}");
+        assert_eq!(rotate(&scene, &token).status, turn, "{version:?}");
+        assert_eq!(scene.get("/api/v4/user", &token).status, 200, "{version:?}");
+    }
+}
+
+#[test]
+fn tokens_of_projects_and_groups_act_as_bots() {
+    let scene = Scene::new();
+    let life = Duration::from_secs(30 * 24 * 3600);
+    for (path, name) in [("group/app", "project_"), ("group", "group_")] {
+        let token = scene.gitlab.add_access_token(path, "self_rotate write_repository", Role::Developer, life);
+        assert!(token.username.starts_with(name) && token.username.contains("_bot_"), "{token:?}");
+        assert_eq!(scene.push("group/app", &token.token).status, 200);
+        assert_eq!(scene.get("/api/v4/user", &token.token).status, 403, "a repository scope does not tell whose");
+        let fresh = rotate(&scene, &token.token).json();
+        assert_eq!(scene.push("group/app", fresh["token"].as_str().unwrap()).status, 200);
+    }
+}
+
+#[test]
+fn a_deploy_token_fetches_its_project_under_its_own_name_only() {
+    let scene = Scene::new();
+    scene.gitlab.add_project("group/other", Visibility::Private);
+    let token = scene.gitlab.add_deploy_token("group/app", "read_repository");
+    let fetch = |project: &str, login: &str| {
+        scene.info_refs(project, "git-upload-pack", Some((login, &token.token))).status.as_u16()
+    };
+    assert_eq!(fetch("group/app", &token.username), 200);
+    assert_eq!(fetch("group/app", "oauth2"), 401);
+    assert_eq!(fetch("group/other", &token.username), 404);
+    let push = scene.info_refs("group/app", "git-receive-pack", Some((&token.username, &token.token)));
+    assert_eq!(push.status, 403);
+    assert_eq!(scene.get("/api/v4/user", &token.token).status, 401);
+    assert_eq!(call(&scene, Method::GET, OWN, &token.token).status, 401);
+    scene.gitlab.revoke_token(&token.token);
+    assert_eq!(fetch("group/app", &token.username), 401);
 }

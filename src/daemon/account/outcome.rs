@@ -1,0 +1,90 @@
+//! What becomes of a login when work on it is done.
+
+use super::login::Unsaved;
+use super::logins::Held;
+use super::work::Means;
+use crate::daemon::clock::Timestamp;
+use crate::daemon::gitlab::{Liveness, Trouble};
+use crate::daemon::renewal::Renewal;
+use crate::daemon::schedule::Schedule;
+use crate::daemon::store::{Slot, StoreError};
+
+/// It was renewed, or not.
+pub(super) fn renewed(held: &mut Held, slot: Slot, renewal: Renewal, means: &Means) {
+    let (who, now) = (means.who(), Timestamp::now());
+    match renewal {
+        Renewal::Renewed(record) => {
+            tracing::info!(account = %who, ?slot, renewals = record.renewals, "renewed");
+            held.replace(slot, record, None);
+        }
+        Renewal::Adopted(record) => {
+            tracing::info!(account = %who, ?slot, "another daemon has renewed");
+            held.replace(slot, record, None);
+        }
+        Renewal::Unsaved(record, why) => {
+            tracing::error!(account = %who, ?slot, %why, "renewed, but the new pair is not saved");
+            held.replace(slot, record, Some(Unsaved::since_now(why)));
+        }
+        Renewal::Fixed(record, why) => {
+            tracing::warn!(account = %who, ?slot, %why, "not renewed, and not tried again");
+            held.replace(slot, record, None);
+        }
+        Renewal::Failed(Trouble::Refused { why, .. }) => {
+            tracing::warn!(account = %who, ?slot, %why, "not renewed");
+            change(held, slot, means, |schedule| schedule.on_refused_renewal(now, why));
+        }
+        Renewal::Failed(Trouble::Transient { why, retry_after, lost }) => {
+            tracing::warn!(account = %who, ?slot, %why, "not renewed");
+            change(held, slot, means, |schedule| {
+                if lost {
+                    schedule.on_lost(now);
+                }
+                schedule.on_failed(now, why, retry_after, jitter());
+            });
+        }
+        // Nothing was spent. Whether it was unlinked elsewhere, the profile's file will tell.
+        Renewal::Store(why) => {
+            let place = means.vault.place();
+            let why = format!("its tokens are in {place}, but {why}, so nothing was renewed");
+            tracing::warn!(account = %who, ?slot, %why, "not renewed");
+            change(held, slot, means, |schedule| schedule.on_failed(now, why, None, jitter()));
+        }
+    }
+}
+
+/// The server was asked whether its token lives.
+pub(super) fn verified(held: &mut Held, slot: Slot, verdict: Result<Liveness, Trouble>, means: &Means) {
+    let now = Timestamp::now();
+    change(held, slot, means, |schedule| match verdict {
+        Ok(Liveness::Alive { .. }) => schedule.on_verified(true),
+        Ok(Liveness::Dead) => schedule.on_verified(false),
+        Ok(Liveness::Untold) => schedule.on_untold(now),
+        Err(Trouble::Transient { why, retry_after, .. }) => schedule.on_unanswered(now, why, retry_after, jitter()),
+        Err(Trouble::Refused { why, .. }) => schedule.on_unanswered(now, why, None, jitter()),
+    });
+}
+
+/// A pair that could not be saved before was saved, or not.
+pub(super) fn saved(held: &mut Held, slot: Slot, saved: Result<(), StoreError>) {
+    if let Some(login) = held.get_mut(slot) {
+        login.unsaved = saved.err().map(Unsaved::since_now);
+    }
+}
+
+/// Changes a login's schedule, and says in the log if that was its end.
+fn change(held: &mut Held, slot: Slot, means: &Means, change: impl FnOnce(&mut Schedule)) {
+    let Some(login) = held.get_mut(slot) else { return };
+    let now = Timestamp::now();
+    let ended_before = login.schedule.ended(now).is_some();
+    change(&mut login.schedule);
+    if let Some(why) = login.schedule.ended(now).filter(|_| !ended_before) {
+        tracing::warn!(account = %means.who(), ?slot, %why, "a login has ended");
+    }
+}
+
+/// From 0 to 1. Not for secrets: it spreads retries of many machines.
+fn jitter() -> f64 {
+    use std::hash::{BuildHasher, RandomState};
+    let random = RandomState::new().hash_one(0);
+    (random >> 11) as f64 / (1_u64 << 53) as f64
+}
