@@ -11,7 +11,7 @@
 //! helper, cli -> client -> endpoint, protocol, place -> instance, credential
 //! cli, daemon -> access, label, rights, idn -> instance
 //! daemon/server -> journal -> asker -> words
-//! daemon/server -> link, accounts -> account -> renewal, notices -> schedule, lid, gitlab, store -> secret, clock
+//! daemon/server -> link, examine, accounts -> account -> renewal, notices -> schedule, lid, gitlab, store -> secret, clock
 //! ```
 //!
 //! Each of these has one job that no other room does: only `credential` knows `=` and newline;

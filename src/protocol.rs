@@ -71,6 +71,10 @@ pub mod action {
     pub const REPOS: &str = "repos";
     /// One block per account, then one about the daemon.
     pub const STATUS: &str = "status";
+    /// What is found at an address or, with `account`, what that account gets there: facts.
+    pub const PROBE: &str = "probe";
+    /// What the account that git would get can do with a repository: facts.
+    pub const PROJECT: &str = "project";
     /// Finish what runs, save, and end.
     pub const STOP: &str = "stop";
 }

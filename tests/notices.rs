@@ -142,7 +142,10 @@ fn a_token_that_nothing_follows_is_told_of_in_time() {
     let mut sandbox = Sandbox::new();
     let windows = Windows::of(&mut sandbox);
     sandbox.link();
-    change_profile(&sandbox, |profile| profile["kind"] = "token".into());
+    change_profile(&sandbox, |profile| {
+        profile["kind"] = "token".into();
+        profile["by_hand"] = serde_json::json!({ "kind": "personal", "rotate": false });
+    });
     let [file] = &sandbox.state_files(".tokens")[..] else { panic!("one account") };
     let ends_in = |days: i64| {
         sandbox.verb(["daemon", "stop"]).succeeded();

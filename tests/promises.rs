@@ -9,6 +9,7 @@ mod clock;
 mod completing;
 mod configuring;
 mod daemon_life;
+mod doctor;
 mod faults;
 mod flows;
 mod git_works;

@@ -10,6 +10,11 @@ use git_credential_gitlab::daemon::{self, Options};
 const USAGE: &str = "usage: git-credential-gitlab--daemon [--foreground] [--socket PATH]";
 
 fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|word| word == "--version") {
+        // doctor compares it with its own.
+        let _ = writeln!(io::stdout(), "{} {}", env!("CARGO_BIN_NAME"), env!("CARGO_PKG_VERSION"));
+        return ExitCode::SUCCESS;
+    }
     let Some(options) = options(std::env::args_os().skip(1)) else {
         let _ = writeln!(io::stderr(), "{USAGE}"); // nobody may be left to read it
         return ExitCode::from(2);

@@ -59,6 +59,9 @@ pub(super) enum Verb {
     /// Show which program got a token for what, and when
     #[command(long_about = LOG, after_help = LOG_EXAMPLES)]
     Log(Log),
+    /// Find what is wrong, explain it, and name the command that mends it
+    #[command(alias = "diagnose", after_help = DOCTOR_EXAMPLES)]
+    Doctor(Doctor),
     /// Say which of several accounts answers where
     #[command(long_about = USE, after_help = USE_EXAMPLES)]
     Use(Use),
@@ -122,6 +125,17 @@ Examples:
   eval \"$(git credential-gitlab completion bash)\"          in ~/.bashrc
   eval \"$(git credential-gitlab completion zsh)\"           in ~/.zshrc, after compinit
   git credential-gitlab completion fish | source            in ~/.config/fish/config.fish";
+
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  git credential-gitlab doctor                    this machine, git, and the repository you are in
+  git credential-gitlab doctor https://gitlab.example.com/group/app.git
+  git credential-gitlab doctor gitlab.example.com
+  git credential-gitlab doctor --fix              mend what is ours, then look again
+  git credential-gitlab doctor --bundle report.txt    for a bug report, without secrets
+
+Exit codes: 0 nothing fails, 3 not linked, 4 you must act, 5 the server could not be reached,
+6 the server refused, 1 anything else.";
 
 const USE: &str = "\
 Say which of several accounts answers where.
@@ -312,6 +326,21 @@ pub(super) struct Log {
     /// For programs: one JSON object a line
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
+    /// A repository, a remote's name or a GitLab [default: the remotes of the repository here, else all that is linked]
+    pub(super) remote: Option<String>,
+    /// Mend what is ours: our entry in git's config, our daemon, our directories
+    #[arg(long)]
+    pub(super) fix: bool,
+    /// For programs: a list of checks as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Write everything that a bug report needs, and no secret, to a new file
+    #[arg(long, value_name = "FILE")]
+    pub(super) bundle: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -40,12 +40,12 @@ impl<'a> Chain<'a> {
     }
 
     /// Our place in it.
-    fn ours(&self) -> Option<&'a Setting> {
+    pub(super) fn ours(&self) -> Option<&'a Setting> {
         self.helpers.iter().rev().find(|setting| is_ours(&setting.value)).copied()
     }
 
     /// Those that are told our tokens.
-    fn strangers(&self) -> impl Iterator<Item = &'a Setting> {
+    pub(super) fn strangers(&self) -> impl Iterator<Item = &'a Setting> {
         self.helpers.iter().filter(|setting| !is_ours(&setting.value)).copied()
     }
 

@@ -27,6 +27,12 @@ pub(super) fn run(verb: &arguments::Daemon, terminal: Terminal) -> Result<u8, Er
     }
 }
 
+/// Stops the daemon and starts the installed one, for `doctor --fix`.
+pub(super) fn restart(terminal: Terminal) -> Result<(), Error> {
+    stop(terminal)?;
+    Accounts::ask(None, false, Start::IfAbsent).map(drop)
+}
+
 /// Returns only if that failed.
 fn become_daemon(foreground: bool) -> Error {
     let Some(program) = client::sibling(client::DAEMON) else { return Error::NotInstalled(client::DAEMON) };

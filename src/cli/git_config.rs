@@ -1,7 +1,8 @@
 //! Reading and writing git's config, by git itself: it knows the files, the quoting and the lock.
 //!
 //! Every command runs in the root directory and without git's environment, because no
-//! repository's config and no `git -c` of the command above us is any of our business.
+//! repository's config and no `git -c` of the command above us is any of our business; but for
+//! `doctor`, which looks at what the person's git sees.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -95,17 +96,63 @@ impl Setting {
 pub(super) struct Git {
     terminal: Terminal,
     environment: Vec<(&'static str, OsString)>,
+    /// In the current directory and environment, as the person's next git command.
+    here: bool,
+}
+
+/// One line of git's config.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Line {
+    /// Where it stands: `file:/home/alice/.gitconfig`.
+    pub(super) origin: String,
+    /// In lower case but for its middle.
+    pub(super) key: String,
+    /// It may be a secret.
+    pub(super) value: String,
 }
 
 impl Git {
     pub(super) fn new(terminal: Terminal) -> Self {
-        Self { terminal, environment: Vec::new() }
+        Self { terminal, environment: Vec::new(), here: false }
     }
 
     /// One that sees what a test wants it to see.
     #[cfg(test)]
     pub(super) fn in_environment(environment: Vec<(&'static str, OsString)>, terminal: Terminal) -> Self {
-        Self { terminal, environment }
+        Self { terminal, environment, here: false }
+    }
+
+    /// One that sees what the person's next git command sees, a repository's config included:
+    /// to look at, never to act by.
+    pub(super) fn here(terminal: Terminal) -> Self {
+        Self { here: true, ..Self::new(terminal) }
+    }
+
+    /// Every line, in the order in which git reads them.
+    pub(super) fn lines(&self) -> Result<Vec<Line>, GitError> {
+        let found = self.read(&["-z", "--show-origin", "--list"])?;
+        let found = String::from_utf8_lossy(&found);
+        let fields: Vec<&str> = found.split_terminator('\0').collect();
+        let line = |pair: &[&str]| {
+            let (key, value) = pair[1].split_once('\n').unwrap_or((pair[1], ""));
+            Line { origin: pair[0].into(), key: key.into(), value: value.into() }
+        };
+        Ok(fields.chunks_exact(2).map(line).collect())
+    }
+
+    /// What counts of a section for a URL: keys in lower case, without the URL.
+    pub(super) fn section_for(&self, section: &str, url: &str) -> Result<Vec<(String, String)>, GitError> {
+        let found = self.read(&["-z", "--get-urlmatch", section, url])?;
+        let found = String::from_utf8_lossy(&found);
+        let entry =
+            |entry: &str| entry.split_once('\n').map_or((entry.into(), String::new()), |(k, v)| (k.into(), v.into()));
+        Ok(found.split_terminator('\0').map(entry).collect())
+    }
+
+    /// The remotes of the repository here, and their addresses as they are written.
+    pub(super) fn remotes(&self) -> Result<Vec<(String, String)>, GitError> {
+        let name = |key: &str| key.strip_prefix("remote.")?.strip_suffix(".url").map(str::to_owned);
+        Ok(self.lines()?.into_iter().filter_map(|line| Some((name(&line.key)?, line.value))).collect())
     }
 
     /// The values of a key in one config file, in their order.
@@ -189,7 +236,11 @@ impl Git {
         self.terminal.detail(&format!("git config {}", arguments.join(" ")));
         let mut command = Command::new("git");
         command.arg("config").args(arguments);
-        command.current_dir(ROOT).stdin(Stdio::null());
+        command.stdin(Stdio::null());
+        if self.here {
+            return run(command);
+        }
+        command.current_dir(ROOT);
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy();
             if name.starts_with("GIT_") && !GIT_VARIABLES_KEPT.contains(&name.as_ref()) {
@@ -197,11 +248,15 @@ impl Git {
             }
         }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.output().map_err(|why| match why.kind() {
-            io::ErrorKind::NotFound => GitError::Missing,
-            _ => GitError::NotRun(why),
-        })
+        run(command)
     }
+}
+
+fn run(mut command: Command) -> Result<Output, GitError> {
+    command.output().map_err(|why| match why.kind() {
+        io::ErrorKind::NotFound => GitError::Missing,
+        _ => GitError::NotRun(why),
+    })
 }
 
 /// git's own words: they name the file and the line.

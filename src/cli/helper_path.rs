@@ -74,13 +74,19 @@ pub(super) fn to_value(path: &Path) -> Option<String> {
     Some(value)
 }
 
-/// Whether a value is one that [`to_value`] made, of this installation or of an earlier one.
-pub(super) fn is_ours(value: &str) -> bool {
+/// The path in a value that [`to_value`] made.
+pub(super) fn to_path(value: &str) -> String {
     let mut path = String::with_capacity(value.len());
     let mut characters = value.chars();
     while let Some(c) = characters.next() {
         path.extend(if c == '\\' { characters.next() } else { Some(c) });
     }
+    path
+}
+
+/// Whether a value is one that [`to_value`] made, of this installation or of an earlier one.
+pub(super) fn is_ours(value: &str) -> bool {
+    let path = to_path(value);
     let Some((directory, file)) = path.rsplit_once('/') else { return false };
     let after_drive = directory.strip_prefix(|c: char| c.is_ascii_alphabetic()).and_then(|rest| rest.strip_prefix(':'));
     let is_root = |directory: &str| directory.is_empty() || directory.starts_with('/');

@@ -12,6 +12,7 @@
 //!   project, project_table -> time            how repos looks
 //!   whose                                     whom repos and token are for
 //!   entry -> chain, helper_list, helper_path, git_config   what configure does to git's config
+//!   doctor/ -> chain, entry, git_config, daemon   finds what is wrong
 //!   choices -> git_config                     what use does to it
 //! completion, man                             made from the command line's own description
 //! accounts -> call                            what the daemon says
@@ -38,6 +39,7 @@ mod completion;
 mod configure;
 mod consent;
 mod daemon;
+mod doctor;
 mod entry;
 mod environment;
 mod error;
@@ -90,6 +92,7 @@ fn verb(verb: Verb, terminal: Terminal) -> Result<u8, Error> {
         Verb::Unlink(wanted) => unlink::run(&wanted, terminal),
         Verb::Status(wanted) => status::run(&wanted, terminal),
         Verb::Log(wanted) => log::run(&wanted, terminal),
+        Verb::Doctor(wanted) => doctor::run(&wanted, terminal),
         Verb::Use(wanted) => use_account::run(&wanted, terminal),
         Verb::Repos(wanted) => repos::run(&wanted, terminal),
         Verb::Token(wanted) => token::run(&wanted, terminal),

@@ -69,6 +69,21 @@ impl Terminal {
         }
     }
 
+    /// Data, with a mark in front that has a colour; the line is cleaned as any other.
+    pub(super) fn print_marked(self, mark: &str, colour: Option<&str>, line: &str) -> Result<(), Error> {
+        let line = format!("{mark}{line}");
+        match colour {
+            None => self.print(&line),
+            Some(colour) => {
+                let text = format!("{colour}{mark}\u{1b}[0m{}", &clean(&line)[mark.len()..]);
+                match io::stdout().write_all(text.as_bytes()) {
+                    Err(why) if why.kind() != io::ErrorKind::BrokenPipe => Err(Error::Terminal(why)),
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
     /// What the person must know: failures, warnings, what to do.
     pub(super) fn say(self, text: &str) {
         let _ = io::stderr().write_all(clean(text).as_bytes()); // nobody may be left to read it

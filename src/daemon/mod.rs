@@ -8,6 +8,7 @@ mod accounts;
 mod asker;
 mod clock;
 mod config;
+mod examine;
 mod fault;
 mod files;
 mod gitlab;

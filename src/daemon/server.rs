@@ -13,6 +13,7 @@ use super::account::{Account, HandOut, Refusal, Spare, Status};
 use super::accounts::{Accounts, Question};
 use super::asker::Glimpse;
 use super::clock::Timestamp;
+use super::examine;
 use super::journal::{Handing, Journal};
 use super::link;
 use super::listener;
@@ -122,6 +123,8 @@ impl Server {
             action::USE => send(stream, &self.choose_again().await).await,
             action::REPOS => self.repos(stream, &request).await,
             action::STATUS => self.status(stream, &request).await,
+            action::PROBE => send(stream, &examine::server(&self.accounts, &request).await).await,
+            action::PROJECT => send(stream, &examine::repository(&self.accounts, &request).await).await,
             action::LINK => self.link(stream, &request).await,
             action::UNLINK => self.unlink(stream, &request).await,
             action::STOP => {
@@ -350,7 +353,7 @@ fn names(accounts: &[Account]) -> String {
     accounts.iter().map(|account| account.profile.label()).collect::<Vec<_>>().join(" and ")
 }
 
-fn parse_host(request: &Attributes) -> Result<Option<Instance>, Failure> {
+pub(super) fn parse_host(request: &Attributes) -> Result<Option<Instance>, Failure> {
     let parse = |typed| idn::parse(typed).map_err(|why| Failure::new(Code::Usage, format!("{typed}: {why}")));
     request.text("host").map(parse).transpose()
 }
@@ -374,7 +377,7 @@ fn credential(account: &Account, hand_out: HandOut, request: &Attributes) -> Att
 }
 
 /// What a person reads when git gets nothing: what happened, to which account, what to type.
-fn refused(account: &Account, refusal: Refusal) -> Failure {
+pub(super) fn refused(account: &Account, refusal: Refusal) -> Failure {
     let (who, link) = (account.profile.who(), account.profile.link_command());
     match refusal {
         Refusal::Schedule(Reason::Relink(why)) => {

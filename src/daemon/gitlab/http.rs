@@ -50,7 +50,7 @@ impl Http {
         self.client.lock().expect("nobody panics while holding it")
     }
 
-    fn client(&self) -> Result<Client, Trouble> {
+    pub(super) fn client(&self) -> Result<Client, Trouble> {
         if let Some(client) = &*self.kept_client() {
             return Ok(client.clone());
         }
@@ -117,7 +117,7 @@ impl Http {
 
     /// Adds what git config wants every request to the instance to have. What a request has
     /// already, it needs as it is.
-    fn add_extra_headers(&self, request: &mut Request) -> Result<(), Trouble> {
+    pub(super) fn add_extra_headers(&self, request: &mut Request) -> Result<(), Trouble> {
         let own = Url::parse(&self.instance.to_string()).is_ok_and(|own| own.origin() == request.url().origin());
         if own {
             let mut extra = self.network.extra_headers()?;

@@ -6,6 +6,7 @@
 
 mod device;
 mod http;
+mod look;
 mod network;
 mod oauth;
 mod personal;
@@ -19,6 +20,7 @@ mod token_kind;
 use serde::{Deserialize, Serialize};
 
 pub use device::DeviceCode;
+pub use look::{GitAnswer, Service, Unreached};
 pub use network::Network;
 pub use oauth::{Grant, could_be_token, error_word};
 pub use personal::{Facts, Own};

@@ -37,6 +37,7 @@ pub(crate) fn answer(world: &mut World, call: &Call) -> Answer {
         }
         _ => match (path.strip_prefix("/projects/"), group(path)) {
             (Some(id), _) if get && !id.contains('/') => projects::show(world, id, caller),
+            (Some(rest), _) if get && rest.contains("/repository/branches/") => projects::branch(world, rest, caller),
             (_, Some(group)) if get => projects::list(world, call, caller, Some(group)),
             _ => Err(not_found("404 Not Found")),
         },

@@ -20,15 +20,42 @@ const MOST_PER_PAGE: usize = 100;
 pub(super) fn show(world: &World, id: &str, caller: Option<Caller>) -> Result<Answer, Answer> {
     let caller = caller.map(|caller| auth::require(Some(caller), auth::PROJECTS)).transpose()?;
     let user = caller.map(|caller| caller.user);
+    let project = visible(world, id, user)?;
+    Ok(Answer::json(200, &full(world, project, user)))
+}
+
+/// `GET /projects/:id/repository/branches/:branch`: there is only `main`.
+pub(super) fn branch(world: &World, rest: &str, caller: Option<Caller>) -> Result<Answer, Answer> {
+    let caller = auth::require(caller, auth::PROJECTS)?;
+    let (id, branch) = rest.split_once("/repository/branches/").unwrap_or((rest, ""));
+    let project = visible(world, id, Some(caller.user))?;
+    if !world.can_download(Some(caller.user), project) {
+        return Err(Answer::json(403, &json!({ "message": "403 Forbidden" })));
+    }
+    if branch != "main" || !project.repository {
+        return Err(not_found("404 Branch Not Found"));
+    }
+    let protected = world.modes.protected_default_branch;
+    let needed = if protected { Role::Maintainer } else { Role::Developer };
+    let can_push = world.role(caller.user, project) >= Some(needed);
+    Ok(Answer::json(200, &json!({ "name": branch, "default": true, "protected": protected, "can_push": can_push })))
+}
+
+/// A project by its number or its encoded path, for those who may know of it.
+fn visible<'a>(world: &'a World, id: &str, user: Option<UserId>) -> Result<&'a Project, Answer> {
     let id = percent_decode_str(id).decode_utf8_lossy();
     let mut projects = world.projects.iter();
+    let known = |project: &&Project| world.can_see(user, project);
+    if let Some(moved) = world.modes.moved.get(&*id).and_then(|new| world.project(new)).filter(known) {
+        let to = world.site.url(&format!("/api/v4/projects/{}", moved.id));
+        let text = format!("This resource has been moved permanently to {to}");
+        return Err(Answer::json(301, &json!({ "message": text })).with("Location", to));
+    }
     let project = match id.parse::<u64>() {
         Ok(number) => projects.find(|project| project.id == number),
         Err(_) => world.project(&id),
     };
-    let project = project.filter(|project| world.can_see(user, project));
-    let project = project.ok_or_else(|| not_found("404 Project Not Found"))?;
-    Ok(Answer::json(200, &full(world, project, user)))
+    project.filter(known).ok_or_else(|| not_found("404 Project Not Found"))
 }
 
 /// `GET /projects`, or `GET /groups/:id/projects`

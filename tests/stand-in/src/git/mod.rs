@@ -97,5 +97,8 @@ fn admit(shared: &Shared, call: &Call, target: &Target) -> Result<access::Pass, 
     if call.method != expected {
         return Err(pages::not_found());
     }
+    if let Some(new) = world.modes.moved.get(project).filter(|_| call.method == Method::GET) {
+        return Err(Answer::redirect(301, &world.site.url(&format!("/{new}.git{}?{}", target.end, call.raw_query))));
+    }
     access::check(world, call, project, target.service)
 }

@@ -150,7 +150,11 @@ async fn deliver(
         (Some(Damage::Close), _) => None,
     };
     depart(visit, entry, who.as_ref(), sent.as_ref().map(|response| response.status().as_u16()));
-    sent.ok_or(HangUp)
+    let mut sent = sent.ok_or(HangUp)?;
+    let now = std::time::UNIX_EPOCH + visit.shared.lock().clock.now();
+    let date = httpdate::fmt_http_date(now).try_into().expect("a header value");
+    sent.headers_mut().insert(header::DATE, date);
+    Ok(sent)
 }
 
 fn depart(visit: &Visit, entry: usize, who: Option<&Who>, status: Option<u16>) {

@@ -34,6 +34,12 @@ pub struct Modes {
     pub gateway: Option<(String, String)>,
     /// Groups that demand a live SAML session for git, with the address the refusal prints (§2.2).
     pub sso_enforced: BTreeMap<String, String>,
+    /// Old paths of renamed projects that GitLab still remembers, with the new ones: git and the
+    /// API are redirected from there, with a 301.
+    pub moved: BTreeMap<String, String>,
+    /// Only maintainers may push to the default branch, as GitLab sets up new projects. It shows in
+    /// the API alone; git is not stopped.
+    pub protected_default_branch: bool,
 }
 
 impl Default for Modes {
@@ -50,6 +56,8 @@ impl Default for Modes {
             unseen_for: Duration::ZERO,
             gateway: None,
             sso_enforced: BTreeMap::new(),
+            moved: BTreeMap::new(),
+            protected_default_branch: false,
         }
     }
 }

@@ -154,3 +154,49 @@ fn a_project_is_found_by_number_and_by_encoded_path() {
     let eve = scene.gitlab.issue_tokens("eve", &scene.client_id, "api").access_token;
     assert_eq!(scene.get("/api/v4/projects/group%2Fapp", &eve).status, 404);
 }
+
+#[test]
+fn a_path_that_gitlab_remembers_leads_to_the_new_one() {
+    let scene = Scene::new();
+    let token = scene.pair("api").access_token;
+    scene.gitlab.rename_project("group/app", "team/app");
+    scene.gitlab.configure(|modes| drop(modes.moved.insert("group/app".into(), "team/app".into())));
+    let moved = scene.get("/api/v4/projects/group%2Fapp", &token);
+    assert_eq!(moved.status, 301);
+    let to = moved.header("location").to_owned();
+    let number = to.strip_prefix(&scene.url("/api/v4/projects/")).expect("of the same installation");
+    let found = scene.get(&format!("/api/v4/projects/{number}"), &token).json();
+    assert_eq!(found["path_with_namespace"], "team/app");
+    let git = scene.fetch("group/app", &token);
+    assert_eq!(git.status, 301);
+    assert!(git.header("location").contains("/team/app.git/info/refs?service="));
+    scene.gitlab.add_user("mallory", "Mallory");
+    let token = scene.gitlab.issue_tokens("mallory", &scene.client_id, "api").access_token;
+    assert_eq!(scene.get("/api/v4/projects/group%2Fapp", &token).status, 404);
+}
+
+#[test]
+fn a_branch_tells_whether_the_caller_may_push_to_it() {
+    let scene = Scene::new();
+    scene.gitlab.add_user("bob", "Bob");
+    scene.gitlab.grant("bob", "group/app", Role::Developer);
+    let token = scene.gitlab.issue_tokens("bob", &scene.client_id, "read_api").access_token;
+    let branch = || scene.get("/api/v4/projects/group%2Fapp/repository/branches/main", &token).json();
+    assert_eq!((&branch()["protected"], &branch()["can_push"]), (&json!(false), &json!(true)));
+    scene.gitlab.configure(|modes| modes.protected_default_branch = true);
+    assert_eq!((&branch()["protected"], &branch()["can_push"]), (&json!(true), &json!(false)));
+    let missing = scene.get("/api/v4/projects/group%2Fapp/repository/branches/other", &token);
+    assert_eq!(missing.status, 404);
+}
+
+#[test]
+fn the_date_header_follows_the_clock_that_tests_move() {
+    let scene = Scene::new();
+    let date = || {
+        let reply = scene.get("/api/v4/version", "unknown");
+        httpdate::parse_http_date(reply.header("date")).expect("a date")
+    };
+    let before = date();
+    scene.gitlab.advance_clock(std::time::Duration::from_secs(86400));
+    assert!(date().duration_since(before).expect("later").as_secs() >= 86400);
+}

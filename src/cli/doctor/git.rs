@@ -1,0 +1,402 @@
+//! git's config and environment, as the person's next git command sees them, for one address.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::finding::{Finding, Mend, quoted};
+use super::remote::{Remote, rewritten};
+use crate::cli::accounts::Account;
+use crate::cli::chain::Chain;
+use crate::cli::git_config::{Git, GitError, Line, Setting};
+use crate::cli::helper_path::{is_ours, to_path};
+use crate::instance::Instance;
+use crate::label;
+use crate::protocol::Code;
+
+mod network;
+
+pub(super) use network::{certificate_check, certificate_file, extra_header, proxy};
+
+/// What `git -c` puts into the environment of the commands below.
+const COMMAND_LINE: &str = "command line:";
+
+/// git's config for one address.
+pub(super) struct Settings {
+    pub(super) lines: Vec<Line>,
+    /// `http.*`, of which the last of a name counts.
+    http: Vec<(String, String)>,
+    credential: Vec<(String, String)>,
+}
+
+/// What was found.
+pub(super) struct View {
+    pub(super) instance: Instance,
+    /// Its accounts.
+    pub(super) accounts: Vec<Account>,
+    /// The repository, as it is written.
+    pub(super) remote: Option<String>,
+    pub(super) settings: Result<Settings, String>,
+    pub(super) environment: BTreeMap<String, String>,
+}
+
+impl Settings {
+    pub(super) fn read(git: &Git, url: &str) -> Result<Self, GitError> {
+        let (http, credential) = (git.section_for("http", url)?, git.section_for("credential", url)?);
+        Ok(Self { lines: git.lines()?, http, credential })
+    }
+
+    /// The value that counts, if there is one.
+    fn value<'s>(section: &'s [(String, String)], key: &str) -> Option<&'s str> {
+        section.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    pub(super) fn sends_paths(&self) -> bool {
+        is_true(Self::value(&self.credential, "credential.usehttppath"))
+    }
+
+    pub(super) fn username(&self) -> Option<&str> {
+        Self::value(&self.credential, "credential.username").filter(|name| !name.is_empty())
+    }
+
+    fn helpers(&self) -> Vec<Setting> {
+        let helper = |line: &Line| {
+            let rest = line.key.strip_prefix("credential.")?;
+            let pattern = if rest == "helper" { None } else { Some(rest.strip_suffix(".helper")?.to_owned()) };
+            Some(Setting { origin: line.origin.clone(), pattern, value: line.value.clone() })
+        };
+        self.lines.iter().filter_map(helper).collect()
+    }
+
+    /// The line of a section that says this, wherever it stands.
+    fn line(&self, section: &str, name: &str, value: &str) -> Option<&Line> {
+        let is_it = |line: &&Line| {
+            let key = line.key.strip_prefix(section).and_then(|rest| rest.strip_prefix('.'));
+            key.is_some_and(|key| key == name || key.ends_with(&format!(".{name}"))) && line.value == value
+        };
+        self.lines.iter().rfind(is_it)
+    }
+}
+
+/// The command that takes a line out of git's config; none where it stands in no file.
+fn remove(line: &Line) -> Option<String> {
+    let file = line.origin.strip_prefix("file:")?;
+    Some(format!("git config --file {} --unset-all {}", quoted(file), quoted(&line.key)))
+}
+
+/// The same for one of several helpers.
+fn remove_helper(setting: &Setting) -> Option<String> {
+    let (file, key) = (setting.origin.strip_prefix("file:")?, setting.key());
+    let (file, key, value) = (quoted(file), quoted(&key), quoted(&setting.value));
+    Some(format!("git config --file {file} --fixed-value --unset-all {key} {value}"))
+}
+
+fn with_fix(finding: Finding, command: Option<String>) -> Finding {
+    Finding { fix: command, ..finding }
+}
+
+/// A boolean as git reads it; a key without a value is true, but cannot be told from an empty one.
+fn is_true(value: Option<&str>) -> bool {
+    value.is_some_and(|value| matches!(value.to_ascii_lowercase().as_str(), "true" | "yes" | "on" | "1"))
+}
+
+impl View {
+    fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    fn settings(&self) -> Result<&Settings, Finding> {
+        self.settings.as_ref().map_err(|_| Finding::skip("git's config can't be read"))
+    }
+
+    fn configure(&self) -> String {
+        format!("git credential-gitlab configure {}", self.instance.short())
+    }
+
+    fn remote(&self) -> Option<Remote> {
+        self.remote.as_deref().map(Remote::parse)
+    }
+}
+
+/// `git-config`
+pub(super) fn config(view: &View) -> Finding {
+    match &view.settings {
+        Ok(_) => Finding::ok("git's config can be read"),
+        Err(why) => Finding::fail(Code::Failed, why).fix("git config --global --edit"),
+    }
+}
+
+/// `helper`: whether git asks us.
+pub(super) fn helper(view: &View) -> Finding {
+    let settings = match view.settings() {
+        Ok(settings) => settings,
+        Err(skip) => return skip,
+    };
+    let (helpers, instance) = (settings.helpers(), &view.instance);
+    let chain = Chain::of(&helpers, instance);
+    if let Some(ours) = chain.ours() {
+        return Finding::ok(format!("git asks git-credential-gitlab ({} in {})", ours.key(), ours.file()));
+    }
+    if view.accounts.is_empty() {
+        return Finding::skip(format!("{instance} is not linked"));
+    }
+    let by_name = |setting: &&Setting| {
+        setting
+            .value
+            .split_whitespace()
+            .next()
+            .is_some_and(|word| word == "gitlab" || word.ends_with("git-credential-gitlab"))
+    };
+    if let Some(named) = chain.strangers().find(by_name) {
+        let text = format!(
+            "git finds the helper \"{}\" ({} in {}) by PATH, which is another one in programs that a desktop starts",
+            named.value,
+            named.key(),
+            named.file()
+        );
+        return Finding::warn(text).fix(view.configure()).mend(Mend::Configure(instance.clone()));
+    }
+    let text = format!("git does not ask git-credential-gitlab for {instance}");
+    let Some(cause) = chain.cleared_by.filter(|_| helpers.iter().any(|setting| is_ours(&setting.value))) else {
+        return Finding::fail(Code::Failed, text).fix(view.configure()).mend(Mend::Configure(instance.clone()));
+    };
+    if cause.origin.starts_with(COMMAND_LINE) {
+        let text = format!("{text}: the environment of this command empties the list of helpers");
+        return Finding::fail(Code::Failed, text).fix("unset GIT_CONFIG_PARAMETERS GIT_CONFIG_COUNT");
+    }
+    let text = format!("{text}: the empty {} in {} comes later", cause.key(), cause.file());
+    let finding = Finding::fail(Code::Failed, text);
+    match is_in_home(cause.file()) {
+        true => finding.fix(again(instance)).mend(Mend::Configure(instance.clone())),
+        false => with_fix(finding, remove_helper(cause)),
+    }
+}
+
+/// Takes our entry out and puts it behind everything else in the person's config.
+fn again(instance: &Instance) -> String {
+    let host = instance.short();
+    format!("git credential-gitlab unconfigure {host} && git credential-gitlab configure {host}")
+}
+
+/// Whether a file is the person's config, which ours stands in.
+fn is_in_home(file: &str) -> bool {
+    let home = std::env::home_dir().unwrap_or_default();
+    let path = Path::new(file);
+    path.is_absolute() && (path == home.join(".gitconfig") || path.ends_with("git/config") || is_global(path))
+}
+
+fn is_global(path: &Path) -> bool {
+    std::env::var_os("GIT_CONFIG_GLOBAL").is_some_and(|global| Path::new(&global) == path)
+}
+
+/// `helper-program`
+pub(super) fn helper_program(view: &View) -> Finding {
+    let settings = match view.settings() {
+        Ok(settings) => settings,
+        Err(skip) => return skip,
+    };
+    let helpers = settings.helpers();
+    let chain = Chain::of(&helpers, &view.instance);
+    let Some(ours) = chain.ours() else { return Finding::skip("git does not ask us") };
+    let path = to_path(&ours.value);
+    match is_program(Path::new(&path)) {
+        true => Finding::ok(format!("{path} can be run, whatever PATH a program has")),
+        false => {
+            let text = format!("git runs {path} ({} in {}), which is no program", ours.key(), ours.file());
+            Finding::fail(Code::Failed, text).fix(view.configure()).mend(Mend::Configure(view.instance.clone()))
+        }
+    }
+}
+
+#[cfg(unix)]
+fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_program(path: &Path) -> bool {
+    path.is_file()
+}
+
+/// `helper-order`: who else is told our tokens.
+pub(super) fn helper_order(view: &View) -> Finding {
+    let settings = match view.settings() {
+        Ok(settings) => settings,
+        Err(skip) => return skip,
+    };
+    let (helpers, instance) = (settings.helpers(), &view.instance);
+    let chain = Chain::of(&helpers, instance);
+    let Some(ours) = chain.helpers.iter().position(|setting| is_ours(&setting.value)) else {
+        return Finding::skip("git does not ask us");
+    };
+    let Some(stranger) = chain.strangers().next() else { return Finding::ok("no other helper is told the tokens") };
+    let (value, key, file) = (&stranger.value, stranger.key(), stranger.file());
+    let is_before = chain.helpers[..ours].contains(&stranger);
+    let text = match is_before {
+        true => format!("git asks the helper \"{value}\" before us, and tells it our tokens ({key} in {file})"),
+        false => format!("git tells the helper \"{value}\" our tokens, because it comes later ({key} in {file})"),
+    };
+    let finding = Finding::warn(text);
+    match (is_before, is_in_home(file)) {
+        (true, _) => finding.fix(view.configure()).mend(Mend::Configure(instance.clone())),
+        (false, true) => finding.fix(again(instance)).mend(Mend::Configure(instance.clone())),
+        (false, false) => with_fix(finding, remove_helper(stranger)),
+    }
+}
+
+/// `user-name`
+pub(super) fn user_name(view: &View) -> Finding {
+    let settings = match view.settings() {
+        Ok(settings) => settings,
+        Err(skip) => return skip,
+    };
+    let in_address = view.remote().and_then(|remote| match remote {
+        Remote::Web { username, .. } => username,
+        _ => None,
+    });
+    let (name, place) = match (&in_address, settings.username()) {
+        (Some(name), _) => (name.as_str(), "the address"),
+        (None, Some(name)) => (name, "git's config (credential.username)"),
+        (None, None) => return Finding::ok("none is set; the account is chosen by path, or is the default"),
+    };
+    let is_linked =
+        |account: &Account| account.label.eq_ignore_ascii_case(name) || account.username.eq_ignore_ascii_case(name);
+    if view.accounts.iter().any(is_linked) {
+        return Finding::ok(format!("{name} in {place} is linked"));
+    }
+    if view.accounts.is_empty() {
+        return Finding::skip("nobody is linked there");
+    }
+    let linked: Vec<&str> = view.accounts.iter().map(|account| account.label.as_str()).collect();
+    let text = format!("{name} in {place} is none of your accounts there ({})", linked.join(", "));
+    let link = format!("git credential-gitlab link {} --account {}", view.instance.short(), quoted(name));
+    match label::parts(name).1 {
+        true => Finding::fail(Code::NotLinked, format!("{text}, and no other is taken in its place")).fix(link),
+        false => {
+            let line = settings.line("credential", "username", name).filter(|_| in_address.is_none());
+            with_fix(Finding::warn(format!("{text}, so it is ignored")), line.and_then(remove).or(Some(link)))
+        }
+    }
+}
+
+/// `paths`: whether git tells us the path where the account depends on it.
+pub(super) fn paths(view: &View) -> Finding {
+    let settings = match view.settings() {
+        Ok(settings) => settings,
+        Err(skip) => return skip,
+    };
+    let chosen = view.accounts.iter().find(|account| !account.paths.is_empty());
+    match (chosen, settings.sends_paths()) {
+        (None, _) => Finding::ok("no account is chosen by path"),
+        (Some(_), true) => Finding::ok("git tells helpers the path (useHttpPath)"),
+        (Some(account), false) => {
+            let text = format!(
+                "{} is chosen for {}, but git does not tell helpers the path (useHttpPath)",
+                account.label,
+                account.paths.join(", ")
+            );
+            let key = format!("credential.{}.useHttpPath", view.instance);
+            Finding::fail(Code::Failed, text).fix(format!("git config --global {key} true"))
+        }
+    }
+}
+
+/// `address-rules`: `insteadOf`.
+pub(super) fn address_rules(view: &View) -> Finding {
+    let settings = match view.settings() {
+        Ok(settings) => settings,
+        Err(skip) => return skip,
+    };
+    let url = view.remote.clone().unwrap_or_else(|| format!("{}/group/app.git", view.instance));
+    let written = Remote::parse(&url);
+    for push in [false, true] {
+        let (now, rule) = rewritten(&url, &settings.lines, push);
+        let Some(rule) = rule else { continue };
+        let what = if push { "pushes to" } else { "fetches from" };
+        let (now, file) = (Remote::parse(&now), rule.origin.strip_prefix("file:").unwrap_or(&rule.origin));
+        let consequence = match (&written, &now) {
+            (_, Remote::Ssh { .. }) => "over ssh, so it never asks us",
+            (Remote::Web { origin: before, .. }, Remote::Web { origin, .. }) if before == origin => continue,
+            _ => "instead",
+        };
+        let text = format!("git {what} {} {consequence} ({} in {file})", now.shown(), shown_key(&rule.key));
+        return with_fix(Finding::warn(text), remove(rule).filter(|_| rule.key == shown_key(&rule.key)));
+    }
+    Finding::ok("no insteadOf leads elsewhere")
+}
+
+/// The key of a rule, whose URL may have a password in it.
+fn shown_key(key: &str) -> String {
+    let Some((start, end)) = key.rsplit_once('@').and_then(|(_, end)| Some((key.split_once("://")?.0, end))) else {
+        return key.to_owned();
+    };
+    if start.ends_with("ssh") { key.to_owned() } else { format!("{start}://…@{end}") }
+}
+
+/// `prompts`: who asks for a password if we don't answer.
+pub(super) fn prompts(view: &View) -> Finding {
+    let settings = match view.settings() {
+        Ok(settings) => settings,
+        Err(skip) => return skip,
+    };
+    let helpers = settings.helpers();
+    let asked = Chain::of(&helpers, &view.instance).ours().is_some();
+    let configured = settings.lines.iter().any(|line| line.key == "core.askpass" && !line.value.is_empty());
+    let source = ["GIT_ASKPASS"].into_iter().find(|name| self::View::variable(view, name).is_some());
+    let source = source.or(configured.then_some("core.askPass"));
+    let source = source.or_else(|| view.variable("SSH_ASKPASS").map(|_| "SSH_ASKPASS"));
+    match (source, asked) {
+        (None, _) => Finding::ok("no program is set to ask for passwords"),
+        (Some(source), true) => Finding::ok(format!("{source} is set, and is not run where we answer")),
+        (Some(_), false) if view.accounts.is_empty() => Finding::skip("nobody is linked there"),
+        (Some(source), false) => {
+            Finding::warn(format!("git does not ask us, so the program in {source} asks for a password"))
+                .fix(view.configure())
+                .mend(Mend::Configure(view.instance.clone()))
+        }
+    }
+}
+
+/// `command-config`: what `git -c` above us, or an IDE, put into the environment.
+pub(super) fn command_config(view: &View) -> Finding {
+    let variables = ["GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT"];
+    let Some(name) = variables.into_iter().find(|name| view.variable(name).is_some()) else {
+        return Finding::ok("no setting comes from the environment");
+    };
+    let settings = match view.settings() {
+        Ok(settings) => settings,
+        Err(skip) => return skip,
+    };
+    let of_helpers = settings.lines.iter().filter(|line| line.origin.starts_with(COMMAND_LINE));
+    let helper = of_helpers.clone().find(|line| line.key.starts_with("credential.") && line.key.ends_with("helper"));
+    match helper {
+        Some(line) => {
+            let text =
+                format!("{name} in the environment changes {}, as JetBrains IDEs and GitHub Desktop do", line.key);
+            Finding::warn(text).fix(format!("unset {name}"))
+        }
+        None => Finding::ok(format!("{name} is set, and changes no helper")),
+    }
+}
+
+/// `ide`: programs that run git with other helpers than yours.
+pub(super) fn ide(view: &View) -> Finding {
+    let jetbrains = view.variable("TERMINAL_EMULATOR") == Some("JetBrains-JediTerm")
+        || view.variable("__INTELLIJ_COMMAND_HISTFILE__").is_some();
+    let parameters = view.variable("GIT_CONFIG_PARAMETERS").unwrap_or_default();
+    match () {
+        () if parameters.contains("credential.helper=desktop") => Finding::warn(
+            "GitHub Desktop puts its own helper in place of yours and has no setting for it: use git in a terminal",
+        ),
+        () if jetbrains => Finding::warn(
+            "JetBrains IDEs empty the list of helpers: in Settings, Version Control, Git tick \"Use credential helper\"",
+        ),
+        () if view.variable("VSCODE_GIT_IPC_HANDLE").is_some() => {
+            Finding::ok("Visual Studio Code leaves the list of helpers alone")
+        }
+        () => Finding::ok("no program that is known to replace helpers runs this"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,360 @@
+//! Looking at everything that the checks judge: which GitLabs and repositories are meant, what git
+//! and the daemon say about them, all servers at the same time.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::finding::Finding;
+use super::remote::{Remote, rewritten};
+use super::{git, machine, repository, server};
+use crate::cli::accounts::{Account, Accounts};
+use crate::cli::call::{self, Reply};
+use crate::cli::error::Error;
+use crate::cli::git_config::Git;
+use crate::cli::terminal::Terminal;
+use crate::client::Start;
+use crate::credential::Attributes;
+use crate::instance::Instance;
+use crate::protocol::{self, Code, Failure, action, key};
+
+/// All that waits for servers has ended by then. A person waits so long, and not longer.
+const SERVERS_WITHIN: Duration = Duration::from_secs(25);
+
+/// The daemon looks at one address for 5 s at most.
+const PROBE_WITHIN: Duration = Duration::from_secs(7);
+
+/// Whether a token lives: what is late is left out.
+const CHECK_WITHIN: Duration = Duration::from_secs(8);
+
+/// More remotes than a repository has, and fewer than would flood a server.
+const MOST_REMOTES: usize = 8;
+
+/// Names the account that git gets in this environment.
+const ACCOUNT_VARIABLE: &str = "GIT_CREDENTIAL_GITLAB_ACCOUNT";
+
+/// All that was found.
+pub(super) struct Scene {
+    pub(super) machine: machine::Machine,
+    pub(super) git: Vec<git::View>,
+    pub(super) servers: Vec<server::View>,
+    pub(super) accounts: Vec<server::AccountView>,
+    pub(super) repositories: Vec<repository::View>,
+}
+
+/// A repository or GitLab that is looked at.
+struct Subject {
+    /// The remote's name in the repository here.
+    name: Option<String>,
+    /// The address as it is written; none for a GitLab.
+    url: Option<String>,
+    instance: Option<Instance>,
+    remote: Remote,
+    /// What git makes of the address (`insteadOf`).
+    effective: Remote,
+}
+
+/// What was learnt at one GitLab.
+struct Visit {
+    server: server::View,
+    accounts: Vec<server::AccountView>,
+    repositories: Vec<repository::View>,
+}
+
+impl Scene {
+    pub(super) fn look(wanted: Option<&str>, terminal: Terminal) -> Result<Self, Error> {
+        let daemon = Accounts::ask(None, false, Start::IfAbsent);
+        let known: Vec<Account> = daemon.as_ref().map(|found| found.accounts.clone()).unwrap_or_default();
+        let unreachable = daemon.as_ref().err().map(ToString::to_string);
+        let here = Git::here(terminal);
+        let subjects = subjects(wanted, &known, &here)?;
+        let machine = machine::Machine::look(daemon);
+        let environment: std::collections::BTreeMap<String, String> = std::env::vars_os()
+            .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+            .collect();
+        let mut scene =
+            Self { machine, git: Vec::new(), servers: Vec::new(), accounts: Vec::new(), repositories: Vec::new() };
+        let mut instances: Vec<Instance> = subjects.iter().filter_map(|subject| subject.instance.clone()).collect();
+        instances.sort();
+        instances.dedup();
+        for subject in &subjects {
+            let Some(instance) = &subject.instance else {
+                // Nobody can be asked about it.
+                let facts = Err((Code::Usage, Finding::skip("it is no address of a GitLab").detail));
+                let (name, remote) = (subject.name.clone(), subject.remote.clone());
+                scene.repositories.push(repository::View { name, remote, facts });
+                continue;
+            };
+            // What git would look up; an ssh address has nothing to look up.
+            let url = match (&subject.effective, &subject.url) {
+                (effective @ Remote::Web { .. }, Some(_)) => effective.without_password(),
+                _ => instance.to_string(),
+            };
+            scene.git.push(git::View {
+                instance: instance.clone(),
+                accounts: of(&known, instance),
+                remote: subject.url.clone(),
+                settings: git::Settings::read(&here, &url).map_err(|why| why.to_string()),
+                environment: environment.clone(),
+            });
+        }
+        let deadline = Instant::now() + SERVERS_WITHIN;
+        let visits: Vec<Visit> = thread::scope(|scope| {
+            let visits: Vec<_> = instances
+                .iter()
+                .map(|instance| {
+                    let (subjects, views) = (&subjects, &scene.git);
+                    let known = of(&known, instance);
+                    let unreachable = unreachable.clone();
+                    scope.spawn(move || visit(instance, known, unreachable, subjects, views, deadline))
+                })
+                .collect();
+            visits.into_iter().map(|visit| visit.join().expect("nothing panics there")).collect()
+        });
+        for visit in visits {
+            scene.servers.push(visit.server);
+            scene.accounts.extend(visit.accounts);
+            scene.repositories.extend(visit.repositories);
+        }
+        Ok(scene)
+    }
+}
+
+fn of(accounts: &[Account], instance: &Instance) -> Vec<Account> {
+    accounts.iter().filter(|account| account.instance().as_ref() == Some(instance)).cloned().collect()
+}
+
+/// What is to be looked at: what is named; else the remotes here that are for a GitLab; else all
+/// that is linked.
+fn subjects(wanted: Option<&str>, known: &[Account], here: &Git) -> Result<Vec<Subject>, Error> {
+    let mut linked: Vec<Instance> = known.iter().filter_map(Account::instance).collect();
+    linked.dedup();
+    // A broken config is a finding, not the end.
+    let (remotes, lines) = (here.remotes().unwrap_or_default(), here.lines().unwrap_or_default());
+    let subject = |name: Option<String>, written: &str| {
+        let remote = Remote::parse(written);
+        // Whom git asks is decided by the address that it makes of it.
+        let effective = Remote::parse(&rewritten(written, &lines, false).0);
+        let instance = instance_of(&effective, &linked).or_else(|| instance_of(&remote, &linked));
+        let has_path = !matches!(&remote, Remote::Web { path, origin, .. } if is_base(origin, path, &linked));
+        Subject { name, url: has_path.then(|| written.to_owned()), instance, remote, effective }
+    };
+    if let Some(word) = wanted {
+        if let Some((name, url)) = remotes.iter().find(|(name, _)| name == word) {
+            return Ok(vec![subject(Some(name.clone()), url)]);
+        }
+        let subject = subject(None, word);
+        return match subject.remote {
+            Remote::Other => {
+                let text = "that is neither a remote here nor an address of a GitLab, such as https://gitlab.com/group/app.git";
+                Err(Failure::new(Code::Usage, text).into())
+            }
+            _ => Ok(vec![subject]),
+        };
+    }
+    let is_for_gitlab = |subject: &Subject| {
+        let is_linked = subject.instance.as_ref().is_some_and(|instance| linked.contains(instance));
+        subject.remote != Remote::Other && (is_linked || subject.remote.looks_like_gitlab())
+    };
+    let mut found: Vec<Subject> = Vec::new();
+    for (name, url) in remotes {
+        let subject = subject(Some(name), &url);
+        if is_for_gitlab(&subject) && !found.iter().any(|other| other.url == subject.url) {
+            found.push(subject);
+        }
+    }
+    found.truncate(MOST_REMOTES);
+    if found.is_empty() {
+        let all = linked.into_iter().map(|instance| {
+            let remote = Remote::parse(&instance.to_string());
+            Subject { name: None, url: None, instance: Some(instance), effective: remote.clone(), remote }
+        });
+        found.extend(all);
+    }
+    Ok(found)
+}
+
+/// Whether an address is that of a GitLab and not of a repository there.
+fn is_base(origin: &Instance, path: &str, linked: &[Instance]) -> bool {
+    let base = |instance: &Instance| origin.rest_of(instance) == Some(path);
+    path.is_empty() || linked.iter().any(base) || !path.contains('/')
+}
+
+/// The GitLab that an address is for: of those that are linked, the one with the longest base.
+fn instance_of(remote: &Remote, linked: &[Instance]) -> Option<Instance> {
+    match remote {
+        Remote::Web { origin, path, .. } => {
+            let (url, authority) = (origin.to_string(), origin.authority());
+            let scheme = url.split("://").next().unwrap_or_default();
+            let covers =
+                |instance: &&Instance| instance.covers(scheme.as_bytes(), authority.as_bytes(), Some(path.as_bytes()));
+            let nearest = linked.iter().filter(covers).max_by_key(|instance| instance.base_path().len());
+            // A person may mean the base of a GitLab below a path.
+            let typed = || {
+                Instance::parse(&format!("{origin}/{path}")).ok().filter(|_| !path.is_empty() && !path.contains('/'))
+            };
+            nearest.cloned().or_else(typed).or_else(|| Some(origin.clone()))
+        }
+        Remote::Ssh { host, .. } => {
+            let name = |instance: &&Instance| instance.authority().split(':').next() == Some(host.as_str());
+            linked.iter().find(name).cloned().or_else(|| Instance::parse(host).ok())
+        }
+        Remote::Other => None,
+    }
+}
+
+/// Everything about one GitLab, in the order in which it may be asked: what a renewal would kill
+/// is not used while the login is checked.
+fn visit(
+    instance: &Instance,
+    known: Vec<Account>,
+    unreachable: Option<String>,
+    subjects: &[Subject],
+    views: &[git::View],
+    deadline: Instant,
+) -> Visit {
+    let is_linked = !known.is_empty();
+    let own = || subjects.iter().filter(|subject| subject.instance.as_ref() == Some(instance));
+    let facts = match unreachable {
+        Some(why) => Err(why),
+        None => ask(&about(instance), PROBE_WITHIN, deadline).map_err(|(_, why)| why),
+    };
+    let elsewhere = facts.as_ref().ok().filter(|facts| facts.text("status") == Some("404")).and_then(|_| {
+        let below = own().filter_map(|subject| Instance::parse(subject.url.as_deref()?.split('?').next()?).ok());
+        below_paths(instance, below.collect())
+            .into_iter()
+            .find(|base| ask(&about(base), PROBE_WITHIN, deadline).is_ok_and(|facts| server::is_gitlab(&facts)))
+    });
+    let answers = facts.as_ref().is_ok_and(|facts| facts.get("status").is_some());
+    let server = server::View { instance: instance.clone(), is_linked, facts, elsewhere };
+    let not_asked = || (Code::Unreachable, "the server was not reached".to_owned());
+    let (checked, unchecked) = match is_linked && answers {
+        false => (known, Some("it was not reached".to_owned())),
+        true => match Accounts::ask_within(Some(instance), true, Start::Never, left(CHECK_WITHIN, deadline)) {
+            Ok(found) => (found.accounts, None),
+            Err(why) => (known, Some(why.to_string())),
+        },
+    };
+    let asked = |request: &Attributes| match answers {
+        true => ask(request, SERVERS_WITHIN, deadline),
+        false => Err(not_asked()),
+    };
+    thread::scope(|scope| {
+        let accounts: Vec<_> = checked
+            .into_iter()
+            .map(|account| {
+                let unchecked = unchecked.clone();
+                scope.spawn(move || {
+                    let facts = asked(&about(instance).with(key::ACCOUNT, &account.label));
+                    server::AccountView { account, unchecked, facts }
+                })
+            })
+            .collect();
+        let repositories: Vec<_> = own()
+            .filter(|subject| subject.url.is_some())
+            .map(|subject| {
+                scope.spawn(move || {
+                    let view = views.iter().find(|view| view.remote == subject.url);
+                    let facts = match (is_linked, question(subject, view)) {
+                        (true, Some(request)) => asked(&request),
+                        (false, _) => Err((Code::NotLinked, format!("{instance} is not linked"))),
+                        (_, None) => Err((Code::Usage, "git does not ask us".into())),
+                    };
+                    repository::View { name: subject.name.clone(), remote: subject.remote.clone(), facts }
+                })
+            })
+            .collect();
+        let end = "nothing panics there";
+        let accounts = accounts.into_iter().map(|thread| thread.join().expect(end)).collect();
+        let repositories = repositories.into_iter().map(|thread| thread.join().expect(end)).collect();
+        Visit { server, accounts, repositories }
+    })
+}
+
+/// The base URLs that the address of a repository could have, the shortest in front.
+fn below_paths(instance: &Instance, repositories: Vec<Instance>) -> Vec<Instance> {
+    let mut bases = Vec::new();
+    for repository in repositories {
+        let parts: Vec<&str> = instance.rest_of(&repository).unwrap_or_default().split('/').collect();
+        // The last two are a group and a project.
+        for count in 1..parts.len().saturating_sub(1) {
+            bases.extend(Instance::parse(&format!("{instance}/{}", parts[..count].join("/"))));
+        }
+    }
+    bases.dedup();
+    bases.truncate(3); // who has deeper ones knows of it
+    bases
+}
+
+fn about(instance: &Instance) -> Attributes {
+    protocol::request(action::PROBE).with("host", instance.to_string())
+}
+
+/// What git would ask for this repository, and the repository's path for us.
+fn question(subject: &Subject, view: Option<&git::View>) -> Option<Attributes> {
+    let settings = view.and_then(|view| view.settings.as_ref().ok());
+    let Remote::Web { origin, username, path, .. } = &subject.effective else { return None };
+    let url = origin.to_string();
+    let mut request = protocol::request(action::PROJECT)
+        .with("protocol", url.split("://").next()?)
+        .with("host", origin.authority())
+        .with("repository", path);
+    if settings.is_some_and(git::Settings::sends_paths) {
+        request.push("path", path);
+    }
+    let username = username.clone().or_else(|| settings.and_then(git::Settings::username).map(str::to_owned));
+    if let Some(name) = username {
+        request.push("username", name);
+    }
+    if let Some(label) = std::env::var_os(ACCOUNT_VARIABLE).filter(|label| !label.is_empty()) {
+        request.push(key::ACCOUNT, label.as_encoded_bytes());
+    }
+    Some(request)
+}
+
+fn left(within: Duration, deadline: Instant) -> Duration {
+    within.min(deadline.saturating_duration_since(Instant::now()))
+}
+
+/// One question to the daemon, and its one block.
+fn ask(request: &Attributes, within: Duration, deadline: Instant) -> Result<Attributes, (Code, String)> {
+    let within = left(within.min(call::AFTER_ASKING_SERVERS), deadline);
+    let answered = Reply::to(request, Start::Never, within).and_then(|mut reply| reply.good_block());
+    match answered {
+        Ok(block) => Ok(block.unwrap_or_default()),
+        Err(Error::Refused(failure)) => Err((failure.code, failure.message)),
+        Err(why) => Err((Code::Failed, why.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn instance(typed: &str) -> Instance {
+        Instance::parse(typed).expect(typed)
+    }
+
+    #[test]
+    fn the_nearest_linked_gitlab_is_meant() {
+        let linked = [instance("h"), instance("h/git"), instance("other")];
+        for (typed, meant) in [
+            ("https://h/git/group/app.git", Some("https://h/git")),
+            ("https://h/group/app.git", Some("https://h")),
+            ("https://alice@h/group/app.git", Some("https://h")),
+            ("git@other:group/app.git", Some("https://other")),
+            ("https://new.example/group/app.git", Some("https://new.example")),
+            ("https://new.example/gitlab", Some("https://new.example/gitlab")),
+            ("/srv/app.git", None),
+        ] {
+            let found = instance_of(&Remote::parse(typed), &linked);
+            assert_eq!(found.map(|found| found.to_string()).as_deref(), meant, "{typed}");
+        }
+    }
+
+    #[test]
+    fn a_base_below_a_path_is_looked_for_in_the_address() {
+        let bases = below_paths(&instance("h"), vec![instance("https://h/git/lab/group/app.git")]);
+        assert_eq!(bases, [instance("h/git"), instance("h/git/lab")]);
+        assert_eq!(below_paths(&instance("h"), vec![instance("h/group/app")]), []);
+    }
+}

@@ -1,0 +1,107 @@
+//! How the findings look: to people in groups, to programs as JSON.
+
+use std::env;
+use std::io::{self, IsTerminal};
+
+use serde_json::{Value, json};
+
+use super::finding::{Entry, Finding, Outcome};
+use crate::cli::error::Error;
+use crate::cli::terminal::Terminal;
+
+/// Wide enough for the longest name of a check.
+const NAME_WIDTH: usize = 17;
+
+/// The list for programs. Its fields are a promise: add, never rename.
+pub(super) fn json(entries: &[Entry]) -> Value {
+    let object = |Entry { subject, check, finding }: &Entry| {
+        let Finding { outcome, detail, fix, mend: _, code: _ } = finding;
+        json!({ "check": check, "result": outcome.word(), "detail": format!("{subject}: {detail}"), "fix": fix })
+    };
+    Value::Array(entries.iter().map(object).collect())
+}
+
+/// The groups, for people. What is well is one short line.
+pub(super) fn people(entries: &[Entry], terminal: Terminal) -> Result<(), Error> {
+    let colours = io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let mut subject = "";
+    for entry in entries {
+        if entry.subject != subject {
+            terminal.print(&entry.subject)?;
+            subject = &entry.subject;
+        }
+        terminal.print_marked(
+            &mark(entry.finding.outcome),
+            colour(entry.finding.outcome).filter(|_| colours),
+            &line(entry),
+        )?;
+        if let Some(fix) = &entry.finding.fix {
+            terminal.print(&format!("         to mend it: {fix}"))?;
+        }
+    }
+    terminal.note(&sum(entries));
+    Ok(())
+}
+
+fn mark(outcome: Outcome) -> String {
+    let sign = match outcome {
+        Outcome::Ok => "+",
+        Outcome::Warn => "!",
+        Outcome::Fail => "x",
+        Outcome::Skip => "-",
+    };
+    format!("  {sign} {:<4}", outcome.word())
+}
+
+fn colour(outcome: Outcome) -> Option<&'static str> {
+    match outcome {
+        Outcome::Ok => Some("\u{1b}[32m"),
+        Outcome::Warn => Some("\u{1b}[33m"),
+        Outcome::Fail => Some("\u{1b}[31m"),
+        Outcome::Skip => None,
+    }
+}
+
+fn line(entry: &Entry) -> String {
+    format!(" {:<NAME_WIDTH$} {}", entry.check, entry.finding.detail)
+}
+
+/// One line at the end.
+fn sum(entries: &[Entry]) -> String {
+    let count = |outcome| entries.iter().filter(|entry| entry.finding.outcome == outcome).count();
+    match (count(Outcome::Fail), count(Outcome::Warn)) {
+        (0, 0) => format!("{} checks, and nothing is wrong", entries.len()),
+        (fails, warns) => format!("{} checks: {fails} failed, {warns} with a warning", entries.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Code;
+
+    fn entry(finding: Finding) -> Entry {
+        Entry { subject: "this machine".into(), check: "state-directory", finding }
+    }
+
+    #[test]
+    fn the_promised_fields_are_there() {
+        let finding = Finding::fail(Code::Failed, "no \u{1b}[2J").fix("chmod 700 /x");
+        let expected = json!([
+            { "check": "state-directory", "result": "fail", "detail": "this machine: no \u{fffd}[2J", "fix": "chmod 700 /x" },
+            { "check": "state-directory", "result": "skip", "detail": "this machine: x", "fix": null },
+        ]);
+        assert_eq!(json(&[entry(finding), entry(Finding::skip("x"))]), expected);
+    }
+
+    #[test]
+    fn words_say_what_colours_say() {
+        let shown = |finding| {
+            let entry = entry(finding);
+            mark(entry.finding.outcome) + &line(&entry)
+        };
+        assert_eq!(shown(Finding::ok("fine")), "  + ok   state-directory   fine");
+        assert_eq!(shown(Finding::fail(Code::Failed, "bad")), "  x fail state-directory   bad");
+        assert_eq!(sum(&[entry(Finding::ok("x"))]), "1 checks, and nothing is wrong");
+    }
+}
