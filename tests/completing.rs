@@ -50,6 +50,7 @@ fn bash_completes_verbs_flags_hosts_and_accounts() {
     assert_eq!(bash(&sandbox, &["git", "credential-gitlab", "link", "--store", "f"]), ["file"]);
     assert_eq!(bash(&sandbox, &["git", "credential-gitlab", "unlink", "--account", ""]), ["alice"]);
     assert_eq!(bash(&sandbox, &["git", "credential-gitlab", "unlink", "ht"]), [sandbox.gitlab.url()]);
+    assert_eq!(bash(&sandbox, &["git", "credential-gitlab", "import", "group/a"]), ["group/app"]);
     assert_eq!(bash(&sandbox, &["git", "-C", ".", "credential-gitlab", "daemon", "re"]), ["restart"]);
 }
 

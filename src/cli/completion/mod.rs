@@ -1,17 +1,26 @@
 //! Completions: scripts that ask this program what could come next, so that they never disagree
 //! with it, and know the hosts and accounts that are linked.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::time::Duration;
 
 use clap::{Arg, Command, CommandFactory};
-use clap_complete::engine::{self, ArgValueCandidates, CompletionCandidate};
+use clap_complete::engine::{self, ArgValueCandidates, ArgValueCompleter, CompletionCandidate};
 
 use super::accounts::Accounts;
 use super::arguments::{Arguments, Shell};
+use super::call::{Reply, text};
 use super::error::Error;
 use super::terminal::Terminal;
 use crate::client::Start;
 use crate::credential::printable;
+use crate::protocol::{self, action};
+
+/// One page of a server's answer; nobody reads more proposals.
+const MOST_PROJECTS: &str = "100";
+
+/// Longer, and a person types on by themselves.
+const WHILE_TYPING: Duration = Duration::from_secs(2);
 
 /// A proposal and its explanation fit a line.
 const LONGEST: usize = 200;
@@ -46,6 +55,7 @@ fn with_candidates(command: Command) -> Command {
         verb.mut_args(|argument: Arg| match argument.get_id().as_str() {
             "host" => argument.add(ArgValueCandidates::new(hosts)),
             "account" | "name" => argument.add(ArgValueCandidates::new(accounts)),
+            "projects" => argument.add(ArgValueCompleter::new(projects)),
             _ => argument,
         })
     })
@@ -60,6 +70,22 @@ fn hosts() -> Vec<CompletionCandidate> {
 fn accounts() -> Vec<CompletionCandidate> {
     let accounts = linked().into_iter();
     accounts.map(|(host, label)| CompletionCandidate::new(label).help(Some(format!("at {host}").into()))).collect()
+}
+
+/// Paths of projects that begin so, as far as the server finds them while a person waits.
+fn projects(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(typed) = typed.to_str() else { return Vec::new() };
+    let search = typed.rsplit('/').next().unwrap_or_default();
+    let request = protocol::request(action::REPOS).with("limit", MOST_PROJECTS).with("search", search);
+    let Ok(mut reply) = Reply::to(&request, Start::Never, WHILE_TYPING) else { return Vec::new() };
+    let mut found = Vec::new();
+    while let Ok(Some(block)) = reply.good_block() {
+        let path = text(&block, "path");
+        if !path.is_empty() && path.starts_with(typed) {
+            found.push(CompletionCandidate::new(path).help(Some(text(&block, "name").into())));
+        }
+    }
+    found
 }
 
 /// Hosts and account names. No daemon is started for a keystroke.
