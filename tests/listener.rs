@@ -233,5 +233,9 @@ fn a_port_of_the_persons_is_free_for_the_next_try() {
     let url = sandbox.gitlab.url();
     sandbox.git(["config", "--global", &format!("credential.{url}.oauthRedirectURL"), &uri]).succeeded();
     sandbox.verb(["link", url, "--client-id", &id, "--timeout", "1"]).ended_with(4);
+    // A consent that was denied: the listener stays for a moment, so that the browser sees its page.
+    let (started, address) = sandbox.begin_link([url, "--client-id", &id]);
+    sandbox.browser("alice").deny().visit(&address).expect("a visit");
+    started.finish().ended_with(4);
     sandbox.link_as("alice", [url, "--client-id", &id, "--yes"]).succeeded();
 }

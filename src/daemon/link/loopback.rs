@@ -47,6 +47,13 @@ pub(super) struct Loopback {
     _open: oneshot::Sender<()>,
 }
 
+/// Longer than a listener stays after its browser was answered (five seconds for the page, three
+/// for what follows).
+const FREE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Nobody notices a tenth of a second.
+const FREE_POLL: Duration = Duration::from_millis(100);
+
 impl Loopback {
     /// Listens at a configured redirect URI, or at a free port.
     pub(super) async fn listen(configured: Option<&str>) -> Result<Self, Failure> {
@@ -70,7 +77,7 @@ impl Loopback {
             Failure::new(Code::Failed, format!("no browser can come back to {address}, port {port}: {why}"))
         };
         let any_port = port == 0;
-        let listener = TcpListener::bind(SocketAddr::new(address, port)).await.map_err(busy)?;
+        let listener = bind(SocketAddr::new(address, port)).await.map_err(busy)?;
         let port = listener.local_addr().map_err(busy)?.port();
         uri.set_port(Some(port)).map_err(|()| unusable("it can't have a port"))?;
         let host = uri.host_str().unwrap_or_default();
@@ -107,6 +114,20 @@ impl Loopback {
     /// Waits for the browser that is expected.
     pub(super) async fn next(&mut self) -> Return {
         self.returns.recv().await.expect("the listener lives as long as this")
+    }
+}
+
+/// Binds the address. One that is configured may still be held by the listener of the link before,
+/// which stays for its browser for some seconds.
+async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let started = tokio::time::Instant::now();
+    loop {
+        match TcpListener::bind(address).await {
+            Err(why) if why.kind() == std::io::ErrorKind::AddrInUse && started.elapsed() < FREE_WITHIN => {
+                tokio::time::sleep(FREE_POLL).await;
+            }
+            bound => return bound,
+        }
     }
 }
 
