@@ -9,12 +9,13 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::account::Account;
+use super::accounts::instance_in;
 use super::accounts::{Accounts, Question};
 use super::clock::Timestamp;
 use super::config;
 use super::gitlab::{Endpoints, GitAnswer, GitLab, Liveness, Service, Unreached};
+use super::reply::refused;
 use super::secret::Secret;
-use super::server::{parse_host, refused};
 use crate::credential::Attributes;
 use crate::place::Place;
 use crate::protocol::{Code, Failure, key};
@@ -28,7 +29,7 @@ const NOWHERE: &str = "git-credential-gitlab/doctor";
 
 /// What answers at an address; with `account`, what that account gets there.
 pub async fn server(accounts: &Accounts, request: &Attributes) -> Attributes {
-    let instance = match parse_host(request) {
+    let instance = match instance_in(request) {
         Ok(Some(instance)) => instance,
         Ok(None) => return Failure::new(Code::Usage, "which host is not said").to_block(),
         Err(failure) => return failure.to_block(),

@@ -22,6 +22,7 @@ mod notices;
 mod places;
 mod profile;
 mod renewal;
+mod reply;
 mod repos;
 mod schedule;
 mod secret;

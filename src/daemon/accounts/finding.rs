@@ -33,6 +33,12 @@ pub struct Question<'a> {
     account: Option<&'a [u8]>,
 }
 
+/// The GitLab that a request of a person names, if it names one.
+pub fn instance_in(request: &Attributes) -> Result<Option<Instance>, Failure> {
+    let parse = |typed| idn::parse(typed).map_err(|why| Failure::new(Code::Usage, format!("{typed}: {why}")));
+    request.text("host").map(parse).transpose()
+}
+
 impl<'a> Question<'a> {
     /// The question in a request; `None` if it names no scheme or no host.
     pub fn in_request(request: &'a Attributes) -> Option<Self> {

@@ -20,7 +20,7 @@ use super::profile::{Profile, ProfileError};
 use super::store::{StoreKind, Vault};
 use crate::instance::Instance;
 use choices::Choices;
-pub use finding::Question;
+pub use finding::{Question, instance_in};
 
 /// The accounts of this state directory. Another daemon may add and remove some (a container on
 /// the same home directory), so the directory is looked at again whenever it has changed.
