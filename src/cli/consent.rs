@@ -82,6 +82,9 @@ impl Waiting {
             "web" => {
                 self.redirect_uri = Some(needed(block, "redirect_uri")?);
                 self.show_address(&needed(block, "url")?, block);
+                if self.has_code {
+                    return Ok(()); // what follows was said with the code
+                }
             }
             "device" => {
                 self.has_code = true;

@@ -36,7 +36,7 @@ pub(super) fn run(wanted: &Log, terminal: Terminal) -> Result<u8, Error> {
     let mut lines: Vec<Line> = text.lines().filter_map(Line::parse).collect();
     lines.retain(|line| since.is_none_or(|since| line.at >= since));
     if lines.is_empty() {
-        terminal.note("the journal has nothing to show (credential.gitlabJournal in git config can turn it off)");
+        terminal.note("the journal has nothing to show: no program has asked for a token, or it is turned off");
     }
     match wanted.json {
         true => terminal.print(&lines.iter().map(|line| format!("{}\n", line.text)).collect::<String>())?,

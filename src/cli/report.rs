@@ -120,7 +120,7 @@ fn remedy(account: &Account, all: &[Account]) -> Option<String> {
         State::Ok if !account.detail.is_empty() => Some(format!("{link} (with a new token)")),
         State::Ok | State::Renewing | State::Unknown(_) => None,
         State::Relink => Some(link),
-        State::Unreachable => Some(format!("git credential-gitlab status {host} --check (asks the server)")),
+        State::Unreachable => Some(format!("nothing but time; to see more: git credential-gitlab doctor {host}")),
         State::Unsaved => Some(format!("{link} --store file (if it can't be saved at all)")),
     }
 }

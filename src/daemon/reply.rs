@@ -39,7 +39,7 @@ pub fn refused(account: &Account, refusal: Refusal) -> Failure {
             let wait = until.since(Timestamp::now()).max(1);
             let text = format!(
                 "no token for {who}: the server refused several logins within a minute; pausing for {wait} s, \
-                 before it bans this address. To see more, type: git credential-gitlab status --check"
+                 before it bans this address. To see more, type: git credential-gitlab doctor"
             );
             Failure::new(Code::Refused, text)
         }

@@ -192,7 +192,8 @@ pub(super) fn clock(view: &View) -> Finding {
 
 impl AccountView {
     fn link(&self) -> String {
-        format!("git credential-gitlab link {} --account {}", self.account.short_host(), self.account.label)
+        let token = if self.account.is_token() { " --token-stdin" } else { "" };
+        format!("git credential-gitlab link {} --account {}{token}", self.account.short_host(), self.account.label)
     }
 
     /// What the server was heard to say, with its token.
@@ -305,6 +306,9 @@ pub(super) fn banned(words: &str) -> Finding {
 /// `scopes`
 pub(super) fn scopes(view: &AccountView) -> Finding {
     let account = &view.account;
+    if account.scopes.is_empty() {
+        return Finding::skip(format!("the server does not tell what the token of {} may do", account.label));
+    }
     let rights = Rights::of(account.scopes.iter().map(String::as_str));
     let text = format!("{} may {} ({})", account.label, rights.phrase(), account.scopes.join(", "));
     match (rights.git(), rights.push(), account.read_only) {

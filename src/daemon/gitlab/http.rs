@@ -218,8 +218,27 @@ fn says_nothing(status: StatusCode, headers: &HeaderMap) -> Option<Trouble> {
     Some(Trouble::Transient { why, retry_after, lost })
 }
 
-/// An error with its causes: what is wrong with a certificate is only said in the last one.
+/// What the layers between us and the network say of themselves; the last cause says it all.
+const LAYERS: [&str; 6] = [
+    "error sending request: ",
+    "client error (Connect): ",
+    "tcp connect error: ",
+    "dns error: ",
+    "error resolving DNS: ",
+    "failed to lookup address information: ",
+];
+
+/// An error with its causes, for people: what is wrong with a certificate is only said in the last one.
 pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = causes(error);
+    for layer in LAYERS {
+        text = text.replace(layer, "");
+    }
+    printable(&text, 400)
+}
+
+/// An error with its causes and the layers they came through.
+pub(super) fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -229,7 +248,7 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
         }
         cause = error.source();
     }
-    printable(&text, 400)
+    text
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::http::chain;
+use super::http::{causes, chain};
 use super::{GitLab, Trouble};
 use crate::credential::printable;
 use crate::daemon::secret::Secret;
@@ -253,8 +253,9 @@ impl Seen {
 /// How far a request came that got no answer. reqwest's own words are the only place that says it.
 fn unreached(error: reqwest::Error) -> Unreached {
     let timeout = error.is_timeout();
-    let why = chain(&error.without_url());
-    let says = |parts: &[&str]| parts.iter().any(|part| why.contains(part));
+    let error = error.without_url();
+    let (why, causes) = (chain(&error), causes(&error));
+    let says = |parts: &[&str]| parts.iter().any(|part| causes.contains(part));
     let phase = match () {
         () if says(&["tunnel", "proxy"]) => "proxy",
         () if says(&["dns error", "failed to lookup"]) => "dns",

@@ -71,7 +71,7 @@ impl Browser {
                 return Err(linker.failure(&purpose, Code::Relink, &format!("{which} was not given ({error})")));
             }
         };
-        let more = linker.plan.spare && matches!(purpose, Purpose::Link);
+        let is_first = matches!(purpose, Purpose::Link);
         let errand = {
             let linker = linker.clone();
             async move {
@@ -81,7 +81,7 @@ impl Browser {
                     Err(trouble) => Err(linker.failed(&purpose, &trouble)),
                 };
                 let waiting = match &kept {
-                    Ok(_) if more => Some(page),
+                    Ok(profile) if is_first && linker.plan.wants_spare(profile) => Some(page),
                     kept => {
                         page.send(shown(&linker, &purpose, kept));
                         None

@@ -43,7 +43,7 @@ impl Linker {
             .with("host", self.plan.instance.to_string())
             .with("store", self.plan.vault.kind().word())
             .with("store_place", &self.plan.store_place)
-            .with("twice", if self.plan.spare { "1" } else { "0" });
+            .with("twice", if self.plan.spare || self.plan.spare_before.is_some() { "1" } else { "0" });
         let _ = self.says.send(block).await;
     }
 

@@ -56,7 +56,7 @@ async fn link(
     let mut way = Way::choose(&linker).await?;
     let profile = way.log_in(&linker, Purpose::Link).await?;
     let mut block = linked(&profile);
-    if linker.plan.spare {
+    if linker.plan.wants_spare(&profile) {
         match way.log_in(&linker, Purpose::Spare(profile)).await {
             Ok(_) => block.push("spare", "ready"),
             Err(failure) => {

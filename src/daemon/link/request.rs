@@ -100,6 +100,8 @@ pub(super) struct Plan {
     pub(super) min_life: Option<i64>,
     /// A second login is wanted too.
     pub(super) spare: bool,
+    /// The account that has one already, by its user's number: linked again, it gets another.
+    pub(super) spare_before: Option<u64>,
     pub(super) timeout: Duration,
     /// The command that asks for the same once more.
     pub(super) again: String,
@@ -176,7 +178,8 @@ impl Plan {
             store_place,
             min_life,
             // Linking again keeps what was chosen before.
-            spare: asked.flag("spare") || before.is_some_and(|profile| profile.spare),
+            spare: asked.flag("spare"),
+            spare_before: before.filter(|profile| profile.spare).map(|profile| profile.user_id),
             timeout: Duration::from_secs(timeout.clamp(1, LONGEST_TIMEOUT)),
             again: again::command(asked),
         })
@@ -191,6 +194,11 @@ impl Plan {
         if headers.iter().map(|header| header.expose().len()).sum::<usize>() <= KEPT_HEADERS {
             record.extra_headers = headers.to_vec();
         }
+    }
+
+    /// Whether this account is to have a spare login.
+    pub(super) fn wants_spare(&self, profile: &Profile) -> bool {
+        self.spare || self.spare_before == Some(profile.user_id)
     }
 
     /// What the application has to have as redirect URI.
