@@ -35,3 +35,4 @@ mod status;
 mod token;
 mod tokens;
 mod unlinking;
+mod words;
