@@ -9,7 +9,7 @@
 //!
 //! ```text
 //! helper, cli -> client -> endpoint, protocol, place -> instance, credential
-//! cli, daemon -> access, label, rights, idn -> instance
+//! cli, daemon -> access, absent -> label, rights, idn -> instance
 //! daemon/server -> journal -> asker -> words
 //! daemon/server -> link, examine, accounts -> account -> renewal, notices -> schedule, lid, gitlab, store -> secret, clock
 //! ```
@@ -22,6 +22,8 @@
 //! `daemon::asker`, `daemon::notices` and
 //! `daemon::store::keyring`; elsewhere it is a line or two (file modes, signals, the browser).
 
+#[cfg(any(feature = "cli", feature = "daemon"))]
+pub mod absent;
 pub mod access;
 pub mod client;
 pub mod credential;

@@ -49,7 +49,10 @@ fn a_login_that_ends_is_told_once_whoever_asks_and_whichever_daemon_runs() {
     let url = sandbox.gitlab.url();
     assert_eq!(title, format!("GitLab login of alice at {url}"));
     assert!(text.contains("has ended: the server renewed it, but its answer was lost at"), "{text}");
-    assert!(text.contains("type: git credential-gitlab link") && text.contains("--account alice"), "{text}");
+    assert!(
+        text.contains("to link it again: git credential-gitlab link") && text.contains("--account alice"),
+        "{text}"
+    );
     for secret in sandbox.gitlab.secrets() {
         assert!(!title.contains(&secret) && !text.contains(&secret));
     }

@@ -102,7 +102,7 @@ fn an_account_that_is_asked_for_and_not_linked_is_replaced_by_no_other() {
     assert_refused(&ask(&sandbox, "username=alice+read-only"), &["the address asks for alice+read-only"]);
     assert_refused(&ask(&sandbox, "username=$(id)+read-only"), &["asks for an account that is not linked"]);
     sandbox.set("GIT_CREDENTIAL_GITLAB_ACCOUNT", "alice+read-only");
-    let why = ["alice+read-only", "not linked there (linked: alice, bob)", "link http", "--account alice+read-only"];
+    let why = ["alice+read-only", "not linked there (linked: alice and bob)", "link http", "--account alice+read-only"];
     assert_refused(&ask(&sandbox, ""), &why);
     assert_refused(&ask(&sandbox, "username=bob"), &why);
     let cloned = sandbox.git(["clone", "--quiet", &sandbox.project("group/app"), "app"]);

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::call::{self, Reply, needed, number, text};
 use super::error::Error;
+use crate::absent;
 use crate::client::Start;
 use crate::credential::Attributes;
 use crate::instance::Instance;
-use crate::protocol::{self, State, action, key};
+use crate::protocol::{self, Code, Failure, State, action, key};
 
 /// The answer to `action=status`.
 #[derive(Debug)]
@@ -109,6 +110,22 @@ impl Accounts {
     /// The accounts of one GitLab.
     pub(super) fn of(&self, instance: &Instance) -> impl Iterator<Item = &Account> {
         self.accounts.iter().filter(move |account| account.instance().as_ref() == Some(instance))
+    }
+
+    /// Their names.
+    pub(super) fn labels(&self, instance: &Instance) -> Vec<&str> {
+        self.of(instance).map(|account| account.label.as_str()).collect()
+    }
+
+    /// The GitLab that a command about linked accounts is for.
+    pub(super) fn meant(&self, named: Option<&Instance>) -> Result<Instance, Failure> {
+        match named {
+            None if self.accounts.is_empty() && self.problems.is_empty() => {
+                Err(Failure::new(Code::NotLinked, absent::NOTHING))
+            }
+            None => Ok(self.usual_instance()),
+            Some(instance) => Ok(instance.clone()),
+        }
     }
 
     /// The GitLab that is meant where none is named: the only one that is linked, or gitlab.com.

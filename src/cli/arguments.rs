@@ -78,7 +78,7 @@ pub(super) enum Verb {
     #[command(long_about = CONFIGURE)]
     Configure(Configure),
     /// Take back what configure wrote into git's config, and nothing else
-    Unconfigure(Configure),
+    Unconfigure(Unconfigure),
     /// Run, start or stop the program that keeps the tokens (it starts by itself when needed)
     Daemon {
         #[command(subcommand)]
@@ -251,7 +251,7 @@ pub(super) struct Link {
     #[arg(long)]
     pub(super) spare: bool,
     /// How many seconds a token that is handed out must at least live
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(super) min_life: Option<u64>,
     /// Accept an http:// address: everybody on the way can then read your tokens
     #[arg(long)]
@@ -428,7 +428,7 @@ pub(super) struct Token {
     #[arg(long, value_name = "NAME")]
     pub(super) account: Option<String>,
     /// How many seconds it must still live, as far as the server grants that
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(super) min_life: Option<u64>,
 }
 
@@ -440,6 +440,18 @@ pub(super) struct Configure {
     #[arg(long)]
     pub(super) system: bool,
     /// Write this Application ID too, so that `link HOST` is enough for everybody who reads that config
+    #[arg(long, value_name = "ID")]
+    pub(super) client_id: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Unconfigure {
+    /// Which GitLab [default: the only one linked, or gitlab.com]
+    pub(super) host: Option<Host>,
+    /// In the config of everybody on this machine, not only yours
+    #[arg(long)]
+    pub(super) system: bool,
+    /// Take this Application ID back too
     #[arg(long, value_name = "ID")]
     pub(super) client_id: Option<String>,
 }
@@ -489,6 +501,10 @@ pub(super) fn names_a_verb(words: &[OsString]) -> bool {
     let word = words.iter().skip(1).find(|word| !word.as_encoded_bytes().starts_with(b"-"));
     let Some(word) = word.and_then(|word| word.to_str()) else { return false };
     word == "help" || Arguments::command().find_subcommand(word).is_some()
+}
+
+fn seconds(typed: &str) -> Result<u64, &'static str> {
+    typed.parse().map_err(|_| "give a number of seconds")
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `configure` and `unconfigure`: the verbs for our entry in git's config.
 
 use super::accounts::Accounts;
-use super::arguments::Configure;
+use super::arguments::{Configure, Host, Unconfigure};
 use super::entry::Entry;
 use super::error::Error;
 use super::git_config::Scope;
@@ -11,7 +11,7 @@ use crate::instance::Instance;
 
 /// `configure [HOST]`.
 pub(super) fn configure(wanted: &Configure, terminal: Terminal) -> Result<u8, Error> {
-    let entry = entry(wanted, terminal);
+    let entry = entry(wanted.host.as_ref(), wanted.system, terminal);
     entry.add()?;
     if let Some(id) = &wanted.client_id {
         entry.set_client_id(id)?;
@@ -20,8 +20,8 @@ pub(super) fn configure(wanted: &Configure, terminal: Terminal) -> Result<u8, Er
 }
 
 /// `unconfigure [HOST]`.
-pub(super) fn unconfigure(wanted: &Configure, terminal: Terminal) -> Result<u8, Error> {
-    let entry = entry(wanted, terminal);
+pub(super) fn unconfigure(wanted: &Unconfigure, terminal: Terminal) -> Result<u8, Error> {
+    let entry = entry(wanted.host.as_ref(), wanted.system, terminal);
     let removed = entry.remove()?;
     let forgotten = match &wanted.client_id {
         Some(id) => entry.forget_client_id(id)?,
@@ -33,14 +33,14 @@ pub(super) fn unconfigure(wanted: &Configure, terminal: Terminal) -> Result<u8, 
     Ok(0)
 }
 
-fn entry(wanted: &Configure, terminal: Terminal) -> Entry {
-    let scope = if wanted.system { Scope::System } else { Scope::Global };
-    Entry::new(instance(wanted, terminal), scope, terminal)
+fn entry(host: Option<&Host>, system: bool, terminal: Terminal) -> Entry {
+    let scope = if system { Scope::System } else { Scope::Global };
+    Entry::new(instance(host, terminal), scope, terminal)
 }
 
 /// The GitLab that is meant, also where the daemon can't be asked.
-fn instance(wanted: &Configure, terminal: Terminal) -> Instance {
-    if let Some(host) = &wanted.host {
+fn instance(host: Option<&Host>, terminal: Terminal) -> Instance {
+    if let Some(host) = host {
         return host.instance.clone();
     }
     match Accounts::ask(None, false, Start::IfAbsent) {

@@ -19,8 +19,8 @@ fn paragraph(account: &Account, all: &[Account], now: &Now) -> String {
     if account.state == State::Ok && !account.renewal.is_empty() {
         lines.push(format!("  {}", account.renewal));
     }
-    if let Some(command) = remedy(account, all) {
-        lines.push(format!("  to mend it: {command}"));
+    if let Some(remedy) = remedy(account, all) {
+        lines.push(format!("  {remedy}"));
     }
     lines.extend(spare(account));
     lines.extend(account.notices.iter().map(|notice| format!("  note: {notice}")));
@@ -103,7 +103,7 @@ fn spare(account: &Account) -> Option<String> {
     })
 }
 
-/// The one command that mends it.
+/// The one command that mends it, or shows more.
 fn remedy(account: &Account, all: &[Account]) -> Option<String> {
     let host = account.short_host();
     let named = match has_siblings(account, all) {
@@ -117,11 +117,11 @@ fn remedy(account: &Account, all: &[Account]) -> Option<String> {
     };
     match account.state {
         // Something that works will end soon.
-        State::Ok if !account.detail.is_empty() => Some(format!("{link} (with a new token)")),
+        State::Ok if !account.detail.is_empty() => Some(format!("to mend it: {link} (with a new token)")),
         State::Ok | State::Renewing | State::Unknown(_) => None,
-        State::Relink => Some(link),
-        State::Unreachable => Some(format!("nothing but time; to see more: git credential-gitlab doctor {host}")),
-        State::Unsaved => Some(format!("{link} --store file (if it can't be saved at all)")),
+        State::Relink => Some(format!("to mend it: {link}")),
+        State::Unreachable => Some(format!("to see more: git credential-gitlab doctor {host}")),
+        State::Unsaved => Some(format!("to mend it: {link} --store file (if it can't be saved at all)")),
     }
 }
 

@@ -8,6 +8,7 @@ use super::error::Error;
 use super::terminal::Terminal;
 use super::time::Now;
 use super::{json, report, short};
+use crate::absent;
 use crate::client::Start;
 use crate::instance::Instance;
 use crate::protocol::{Code, State};
@@ -49,8 +50,8 @@ fn short(instance: Option<&Instance>, terminal: Terminal) -> Result<u8, Error> {
 /// That nothing is linked, and the command that mends it.
 pub(super) fn not_linked(host: Option<&Host>) -> String {
     match host {
-        Some(host) => format!("{host} is not linked; to link it: git credential-gitlab link {host}"),
-        None => "nothing is linked; to link an account: git credential-gitlab link HOST".into(),
+        Some(host) => absent::from(&host.instance, None, &[""; 0]),
+        None => absent::NOTHING.into(),
     }
 }
 

@@ -6,6 +6,7 @@ use super::call::{AFTER_ASKING_SERVERS, Reply};
 use super::error::Error;
 use super::terminal::Terminal;
 use super::whose;
+use crate::absent;
 use crate::client::Start;
 use crate::credential::Attributes;
 use crate::instance::Instance;
@@ -16,7 +17,7 @@ pub(super) fn run(wanted: &Token, terminal: Terminal) -> Result<u8, Error> {
     let account = whose::account(wanted.account.as_deref());
     let host = wanted.host.as_ref().map(|host| &host.instance);
     let found = Accounts::ask(host, false, Start::IfAbsent)?;
-    let instance = host.cloned().unwrap_or_else(|| found.usual_instance());
+    let instance = found.meant(host)?;
     let is_it = |label: &str| account.as_ref().is_none_or(|account| account.eq_ignore_ascii_case(label));
     if !found.of(&instance).any(|account| is_it(&account.label)) {
         return Err(missing(&found, &instance, account.as_deref()).into());
@@ -47,17 +48,11 @@ fn request(instance: &Instance, account: Option<&str>, min_life: Option<u64>) ->
 }
 
 fn missing(found: &Accounts, instance: &Instance, account: Option<&str>) -> Failure {
-    let labels: Vec<&str> = found.of(instance).map(|account| account.label.as_str()).collect();
-    let there = match (labels.as_slice(), account) {
-        ([_, ..], Some(account)) => format!("is linked as {}, not as {account}", labels.join(" and ")),
-        _ => "is not linked".into(),
-    };
-    if let Some(problem) = found.problems.first().filter(|_| labels.is_empty()) {
-        return Failure::new(Code::Store, problem);
+    let labels = found.labels(instance);
+    match found.problems.first().filter(|_| labels.is_empty()) {
+        Some(problem) => Failure::new(Code::Store, problem),
+        None => Failure::new(Code::NotLinked, absent::from(instance, account, &labels)),
     }
-    let name = account.map(|account| format!(" --account {account}")).unwrap_or_default();
-    let text = format!("{instance} {there}; to link it: git credential-gitlab link {}{name}", instance.short());
-    Failure::new(Code::NotLinked, text)
 }
 
 #[cfg(test)]

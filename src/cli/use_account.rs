@@ -5,6 +5,7 @@ use super::arguments::Use;
 use super::choices::{Choices, tell_daemon};
 use super::error::Error;
 use super::terminal::Terminal;
+use crate::absent;
 use crate::client::Start;
 use crate::instance::Instance;
 use crate::place::Place;
@@ -14,7 +15,7 @@ use crate::protocol::{Code, Failure};
 pub(super) fn run(wanted: &Use, terminal: Terminal) -> Result<u8, Error> {
     let host = wanted.host.as_ref().map(|host| &host.instance);
     let found = Accounts::ask(host, false, Start::IfAbsent)?;
-    let instance = host.cloned().unwrap_or_else(|| found.usual_instance());
+    let instance = found.meant(host)?;
     let choices = Choices::on(&instance, terminal);
     let mut places = wanted.places.clone();
     if wanted.default || places.is_empty() {
@@ -32,17 +33,10 @@ pub(super) fn run(wanted: &Use, terminal: Terminal) -> Result<u8, Error> {
 
 /// The account's name as it is linked.
 fn linked(found: &Accounts, instance: &Instance, name: &str) -> Result<String, Failure> {
-    let labels: Vec<&str> = found.of(instance).map(|account| account.label.as_str()).collect();
-    if let Some(label) = labels.iter().find(|label| label.eq_ignore_ascii_case(name)) {
-        return Ok((*label).to_owned());
-    }
-    let there = match labels.is_empty() {
-        true => "is not linked".into(),
-        false => format!("is linked as {}, not as {name}", labels.join(" and ")),
-    };
-    let text =
-        format!("{instance} {there}; to link it: git credential-gitlab link {} --account {name}", instance.short());
-    Err(Failure::new(Code::NotLinked, text))
+    let labels = found.labels(instance);
+    let label = labels.iter().find(|label| label.eq_ignore_ascii_case(name));
+    let missing = || Failure::new(Code::NotLinked, absent::from(instance, Some(name), &labels));
+    label.map(|label| (*label).to_owned()).ok_or_else(missing)
 }
 
 fn choose(

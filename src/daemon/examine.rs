@@ -9,13 +9,13 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::account::Account;
-use super::accounts::instance_in;
-use super::accounts::{Accounts, Question};
+use super::accounts::{Accounts, Question, instance_in, names};
 use super::clock::Timestamp;
 use super::config;
 use super::gitlab::{Endpoints, GitAnswer, GitLab, Liveness, Service, Unreached};
 use super::reply::refused;
 use super::secret::Secret;
+use crate::absent;
 use crate::credential::Attributes;
 use crate::place::Place;
 use crate::protocol::{Code, Failure, key};
@@ -37,7 +37,8 @@ pub async fn server(accounts: &Accounts, request: &Attributes) -> Attributes {
     let mut facts = Attributes::new();
     if let Some(label) = request.text(key::ACCOUNT) {
         let Some(account) = accounts.list(Some(&instance), Some(label)).into_iter().next() else {
-            return Failure::new(Code::NotLinked, format!("{instance} is not linked as that account")).to_block();
+            let there = names(&accounts.list(Some(&instance), None));
+            return Failure::new(Code::NotLinked, absent::from(&instance, Some(label), &there)).to_block();
         };
         return in_time(&mut facts, |facts| Box::pin(login(account, facts))).await;
     }

@@ -1,7 +1,10 @@
 //! What the daemon says of accounts: to git, and to people.
 
 use super::account::{Account, HandOut, Refusal, Spare, Status};
+use super::accounts::Unlinked;
 use super::clock::Timestamp;
+use super::gitlab::GitLab;
+use super::profile::Profile;
 use super::schedule::Reason;
 use crate::credential::{Attributes, printable};
 use crate::protocol::{Code, Failure};
@@ -29,7 +32,7 @@ pub fn refused(account: &Account, refusal: Refusal) -> Failure {
     let (who, link) = (account.profile.who(), account.profile.link_command());
     match refusal {
         Refusal::Schedule(Reason::Relink(why)) => {
-            Failure::new(Code::Relink, format!("the login of {who} has ended: {why}. To log in again, type: {link}"))
+            Failure::new(Code::Relink, format!("the login of {who} has ended: {why}; to link it again: {link}"))
         }
         Refusal::Schedule(Reason::Failed(why, again_at)) => {
             let (why, wait) = (why.trim_end_matches('.'), again_at.since(Timestamp::now()).max(1));
@@ -39,7 +42,7 @@ pub fn refused(account: &Account, refusal: Refusal) -> Failure {
             let wait = until.since(Timestamp::now()).max(1);
             let text = format!(
                 "no token for {who}: the server refused several logins within a minute; pausing for {wait} s, \
-                 before it bans this address. To see more, type: git credential-gitlab doctor"
+                 before it bans this address; to see more: git credential-gitlab doctor"
             );
             Failure::new(Code::Refused, text)
         }
@@ -48,13 +51,39 @@ pub fn refused(account: &Account, refusal: Refusal) -> Failure {
             match why.needs_link() {
                 true => Failure::new(
                     Code::Relink,
-                    format!("the tokens of {who} were in {place}, but {why}; to link again, type: {link}"),
+                    format!("the tokens of {who} were in {place}, but {why}; to link it again: {link}"),
                 ),
                 false => Failure::new(Code::Store, format!("no token for {who}: its tokens are in {place}, but {why}")),
             }
         }
         Refusal::Ending => Failure::new(Code::Failed, format!("no token for {who}: the account is being changed")),
     }
+}
+
+/// An account that is forgotten here, and what is left of it at the server.
+pub fn unlinked(profile: &Profile, unlinked: Unlinked) -> Attributes {
+    let revoked = if unlinked == Unlinked::Revoked { "1" } else { "0" };
+    let mut block = Attributes::new()
+        .with("host", profile.instance.to_string())
+        .with("username", &profile.username)
+        .with("label", profile.label())
+        .with("revoked", revoked);
+    let left = match (unlinked, profile.by_hand) {
+        (Unlinked::Revoked, _) | (Unlinked::Kept, None) => None,
+        (Unlinked::Unreadable, None) => {
+            let (name, place) = (&profile.username, GitLab::applications_page(&profile.instance));
+            Some(format!(
+                "what {name} granted was not revoked at the server, because its tokens can't be read; \
+                 to revoke it: {place}"
+            ))
+        }
+        (Unlinked::Kept | Unlinked::Unreadable, Some(token)) => {
+            let (name, place) = (token.kind.name(), token.kind.place(&profile.instance));
+            Some(format!("the {name} still works at the server; to revoke it: {place}"))
+        }
+    };
+    left.iter().for_each(|left| block.push("not_revoked", left));
+    block
 }
 
 /// An account in `status`.

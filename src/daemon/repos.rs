@@ -9,14 +9,13 @@ use std::time::Duration;
 use url::Url;
 
 use super::account::{Account, Refusal};
-use super::accounts::Accounts;
+use super::accounts::{Accounts, instance_in};
 use super::gitlab::projects::{
     INSUFFICIENT_SCOPE, NO_KEYSET, NOT_FOUND, PER_PAGE, Page, Project, UNAUTHORIZED, Wanted,
 };
 use super::gitlab::{GitLab, Trouble};
 use crate::access;
 use crate::credential::Attributes;
-use crate::instance::Instance;
 use crate::place::Place;
 use crate::protocol::{Code, Failure, key};
 
@@ -62,10 +61,7 @@ impl Listing {
     /// Begins a list; nothing is asked yet.
     pub async fn begin(request: &Attributes, accounts: &Accounts) -> Result<Self, Failure> {
         let usage = |text: String| Failure::new(Code::Usage, text);
-        let instance = match request.text("host") {
-            Some(typed) => Instance::parse(typed).map_err(|why| usage(format!("{typed}: {why}")))?,
-            None => accounts.usual_instance(),
-        };
+        let instance = accounts.meant_instance(instance_in(request)?)?;
         let text = |key: &str| request.text(key).filter(|text| !text.is_empty()).map(str::to_owned);
         let min_access = match request.text("min_access") {
             None => None,
@@ -196,18 +192,18 @@ impl Listing {
                 };
                 format!(
                     "the token of {who} may not list projects: it lacks the scope read_api{scopes}; \
-                     to link with it, type: {link}"
+                     to link with it: {link}"
                 )
             }
             Trouble::Refused { error, .. } if error == UNAUTHORIZED && profile.kind == "token" => format!(
                 "{} does not let the token of {who} list projects; deploy tokens can't, a personal access token with \
-                 the scope read_api can. To link one, type: {}",
+                 the scope read_api can. To link one: {}",
                 profile.instance,
                 profile.link_command()
             ),
             Trouble::Refused { error, .. } if error == UNAUTHORIZED => format!(
                 "the server refuses the token of {who}, also after it was checked; \
-                 to see more, type: git credential-gitlab status --check"
+                 to see more: git credential-gitlab status --check"
             ),
             Trouble::Refused { error, .. } if error == NOT_FOUND && self.wanted.group.is_some() => {
                 let group = self.wanted.group.as_deref().unwrap_or_default();

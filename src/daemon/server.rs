@@ -10,16 +10,16 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 use super::account::{Account, Refusal};
-use super::accounts::{Accounts, Question, instance_in};
+use super::accounts::{Accounts, Question, instance_in, names};
 use super::asker::Glimpse;
 use super::examine;
 use super::journal::{Handing, Journal};
 use super::link;
 use super::listener;
-use super::profile::ByHand;
-use super::reply::{account_status, credential, refused};
+use super::reply::{self, account_status, credential, refused};
 use super::repos::{self, Listing, Stopped};
 use super::secret::Secret;
+use crate::absent;
 use crate::credential::{Attributes, Parser};
 use crate::instance::Instance;
 use crate::protocol::{Code, Failure, MAX_MESSAGE, action, frame, key};
@@ -299,23 +299,14 @@ impl Server {
         let local = request.flag("local");
         let mut last = Attributes::new().with(key::DONE, "1");
         for account in chosen {
-            if let Err(failure) = self.accounts.unlink(&account, local).await {
-                last = failure.to_block(); // of several, the others are unlinked all the same
-                continue;
+            match self.accounts.unlink(&account, local).await {
+                Ok(unlinked) => {
+                    let remaining = self.accounts.list(Some(&account.profile.instance), None).len();
+                    let block = reply::unlinked(&account.profile, unlinked);
+                    send(stream, &block.with("remaining", remaining.to_string())).await?;
+                }
+                Err(failure) => last = failure.to_block(), // of several, the others are unlinked all the same
             }
-            let remaining = self.accounts.list(Some(&account.profile.instance), None).len();
-            let revoked = !local && !account.profile.is_deploy_token();
-            let mut block = Attributes::new()
-                .with("host", account.profile.instance.to_string())
-                .with("username", &account.profile.username)
-                .with("label", account.profile.label())
-                .with("revoked", if revoked { "1" } else { "0" })
-                .with("remaining", remaining.to_string());
-            if let Some(ByHand { kind, .. }) = account.profile.by_hand.filter(|_| !revoked) {
-                let (name, place) = (kind.name(), kind.place(&account.profile.instance));
-                block.push("not_revoked", format!("the {name} still works at the server; to revoke it: {place}"));
-            }
-            send(stream, &block).await?;
         }
         send(stream, &last).await
     }
@@ -326,29 +317,22 @@ impl Server {
         if request.flag("all") {
             return Ok(self.accounts.list(instance.as_ref(), None));
         }
-        let instance = instance.unwrap_or_else(|| self.accounts.usual_instance());
-        let chosen = self.accounts.list(Some(&instance), request.text("account"));
+        let instance = self.accounts.meant_instance(instance)?;
+        let named = request.text("account");
+        let chosen = self.accounts.list(Some(&instance), named);
         match chosen.as_slice() {
             [_] => Ok(chosen),
-            [] => Err(Failure::new(Code::NotLinked, self.not_linked(&instance))),
+            [] => {
+                let there = names(&self.accounts.list(Some(&instance), None));
+                Err(Failure::new(Code::NotLinked, absent::from(&instance, named, &there)))
+            }
             several => {
-                let text = format!("{instance} is linked as {}: say which with --account NAME", names(several));
+                let names = absent::list(&names(several));
+                let text = format!("{instance} is linked as {names}: say which with --account NAME");
                 Err(Failure::new(Code::Usage, text))
             }
         }
     }
-
-    fn not_linked(&self, instance: &Instance) -> String {
-        match self.accounts.list(Some(instance), None).as_slice() {
-            [] => format!("{instance} is not linked"),
-            others => format!("{instance} is linked as {}, not as that account", names(others)),
-        }
-    }
-}
-
-/// The names of accounts, for people.
-fn names(accounts: &[Account]) -> String {
-    accounts.iter().map(|account| account.profile.label()).collect::<Vec<_>>().join(" and ")
 }
 
 /// Reads one request: up to its empty line, or the end of what the client sends.

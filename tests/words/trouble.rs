@@ -76,18 +76,19 @@ fn what_is_read_when_our_own_things_are_broken() {
     let mut page = Transcript::new(&sandbox);
     sandbox.verb(["daemon", "stop"]).succeeded();
     let [tokens] = &sandbox.state_files(".tokens")[..] else { panic!("one account") };
-    let kept = std::fs::read(tokens).expect("readable");
     for (what, bytes) in [("damaged", &b"{"[..]), ("newer", br#"{"version":99}"#)] {
         std::fs::write(tokens, bytes).expect("written");
         page.after(&format!("The tokens are {what}")).get();
         page.verb(&["status"]);
-        page.verb(&["unlink"]);
         sandbox.verb(["daemon", "stop"]).succeeded();
     }
     std::fs::remove_file(tokens).expect("removed");
     page.after("The tokens are gone").get();
     page.verb(&["status"]);
-    std::fs::write(tokens, kept).expect("written");
+    sandbox.verb(["daemon", "stop"]).succeeded();
+    std::fs::write(tokens, b"{").expect("written");
+    page.after("Unlinked with damaged tokens").verb(&["unlink"]);
+    sandbox.link();
     let pid = sandbox.daemon_pid();
     run::signal(pid, "STOP");
     page.after("The daemon is stopped").get();

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use super::git::Git;
 use super::said::Kind;
+use crate::absent;
 use crate::cli::accounts::{Account, Accounts};
 use crate::cli::chain::Chain;
 use crate::cli::error::Error;
@@ -73,7 +74,6 @@ impl Host {
 
     /// Whether the account that is meant can do anything.
     fn check(&self, account: Option<&str>) -> Result<(), Failure> {
-        let (instance, short) = (&self.instance, self.instance.short());
         let meant = match account {
             Some(name) => self.called(name),
             None if self.accounts.len() == 1 => self.accounts.first(),
@@ -81,28 +81,18 @@ impl Host {
         };
         if let Some(account) = meant.filter(|account| account.state == State::Relink) {
             let Account { label, detail, .. } = account;
+            let (instance, short) = (&self.instance, self.instance.short());
             let text = format!(
-                "the login of {label} on {instance} has ended: {detail}; to log in again: \
-                 git credential-gitlab link {short} --account {}",
-                label::parts(label).0
+                "the login of {label} at {instance} has ended: {detail}; \
+                 to link it again: git credential-gitlab link {short} --account {label}"
             );
             return Err(Failure::new(Code::Relink, text));
         }
-        match account {
-            _ if self.accounts.is_empty() => {
-                let text = format!("{instance} is not linked; to link it: git credential-gitlab link {short}");
-                Err(Failure::new(Code::NotLinked, text))
-            }
-            Some(name) if meant.is_none() => {
-                let labels: Vec<&str> = self.accounts.iter().map(|account| account.label.as_str()).collect();
-                let text = format!(
-                    "{instance} is linked as {}, not as {name}; to link it: git credential-gitlab link {short} --account {name}",
-                    labels.join(" and ")
-                );
-                Err(Failure::new(Code::NotLinked, text))
-            }
-            _ => Ok(()),
+        if meant.is_none() && (account.is_some() || self.accounts.is_empty()) {
+            let labels: Vec<&str> = self.accounts.iter().map(|account| account.label.as_str()).collect();
+            return Err(Failure::new(Code::NotLinked, absent::from(&self.instance, account, &labels)));
         }
+        Ok(())
     }
 
     fn called(&self, name: &str) -> Option<&Account> {

@@ -180,10 +180,10 @@ mod tests {
             ),
             ("error: RPC failed; curl 18 transfer closed\nfatal: early EOF", Kind::Unreachable, "early EOF"),
             (
-                "git-credential-gitlab: the login of alice has ended. To log in again, type: …\n\
+                "git-credential-gitlab: the login of alice has ended; to link it again: …\n\
                  fatal: could not read Username for 'http://h': terminal prompts disabled",
                 Kind::NoToken,
-                "the login of alice has ended. To log in again, type: …",
+                "the login of alice has ended; to link it again: …",
             ),
             (
                 "remote: HTTP Basic: Access denied.\nfatal: Authentication failed for 'http://h/'",

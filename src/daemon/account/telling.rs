@@ -23,7 +23,7 @@ pub(super) fn present(profile: &Profile, logins: &Logins, place: &str, now: Time
     match logins {
         Logins::Unread => Vec::new(),
         Logins::Absent(why) if why.needs_link() => {
-            let text = format!("The tokens of {who} were in {place}, but {why}. To link again, type: {link}");
+            let text = format!("The tokens of {who} were in {place}, but {why}; to link it again: {link}");
             vec![(Cause::Gone, text)]
         }
         Logins::Absent(_) => Vec::new(), // it may pass
@@ -33,11 +33,11 @@ pub(super) fn present(profile: &Profile, logins: &Logins, place: &str, now: Time
             let mut found = Vec::new();
             match state {
                 State::Relink => {
-                    let text = format!("The login of {who} has ended: {why}. To log in again, type: {link}");
+                    let text = format!("The login of {who} has ended: {why}; to link it again: {link}");
                     return vec![(Cause::Ended, text)];
                 }
                 State::Unsaved => {
-                    let text = format!("{who}: {why}. If that can't be mended, type: {link} --store file");
+                    let text = format!("{who}: {why}; if that can't be mended: {link} --store file");
                     found.push((Cause::Unsaved, text));
                 }
                 _ => {}
@@ -45,14 +45,14 @@ pub(super) fn present(profile: &Profile, logins: &Logins, place: &str, now: Time
             if let (Some(Spare::Ended(why)), Some(slot)) = (held.spare(now), ended_slot(held, now)) {
                 let why = printable(&why, LONGEST_REASON);
                 let text = format!(
-                    "One of the two logins of {who} has ended, and the other one serves: {why}. For a new spare, \
-                     type: {link} --spare"
+                    "One of the two logins of {who} has ended, and the other one serves: {why}; \
+                     for a new spare: {link} --spare"
                 );
                 found.push((Cause::Spare(slot), text));
             }
             if let Some(end) = short_end(profile, held, now) {
                 let end = end.for_people(now);
-                let text = format!("The personal access token of {who} ends {end}. For a new one, type: {link}");
+                let text = format!("The personal access token of {who} ends {end}; for a new one: {link}");
                 found.push((Cause::Expiring, text));
             }
             found

@@ -18,6 +18,17 @@ use crate::protocol::{Code, Failure};
 /// A server that was reached a moment ago, for the new pair, is back soon.
 const REVOKE_WAITS: [Duration; 3] = [Duration::ZERO, Duration::from_secs(5), Duration::from_secs(20)];
 
+/// What became of a grant at the server when its account was forgotten here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unlinked {
+    /// The server has revoked it.
+    Revoked,
+    /// The server was not asked: nobody wanted that, or it can't be.
+    Kept,
+    /// Some of its tokens could not be read, so nothing could be revoked with them.
+    Unreadable,
+}
+
 impl Accounts {
     /// Takes a new pair: saved first, then used. An account that was linked before gives its
     /// place, and its old logins are revoked; but not a token that the person made and may use
@@ -143,12 +154,12 @@ impl Accounts {
     /// Forgets an account: revokes its logins at the server and looks whether they are dead, then
     /// wipes them here. With `local` the server is not asked, and about a deploy token it can't be.
     /// On failure nothing is forgotten.
-    pub async fn unlink(&self, account: &Account, local: bool) -> Result<(), Failure> {
+    pub async fn unlink(&self, account: &Account, local: bool) -> Result<Unlinked, Failure> {
         let _one_at_a_time = self.changing.lock().await;
         // It may have been linked again while we waited.
         let id = account.profile.id();
         let account = self.known().accounts.iter().find(|known| known.profile.id() == id).cloned();
-        let Some(account) = account else { return Ok(()) };
+        let Some(account) = account else { return Ok(Unlinked::Kept) };
         let held = account.retire().await;
         let mut revoked = Vec::new();
         let done = self.revoke_and_wipe(&account, held.as_ref(), local, &mut revoked).await;
@@ -170,7 +181,7 @@ impl Accounts {
         held: Option<&Retired>,
         local: bool,
         revoked: &mut Vec<Secret>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Unlinked, Failure> {
         let profile = &account.profile;
         let (who, id) = (profile.who(), profile.id());
         let store_failed = |why: String| {
@@ -183,11 +194,16 @@ impl Accounts {
         };
         let lease = self.places.lease(&id).await.map_err(|why| store_failed(why.to_string()))?;
         let mut logins = Vec::new();
-        for slot in Slot::ALL.into_iter().filter(|_| !local && !profile.is_deploy_token()) {
+        let ask = !local && !profile.is_deploy_token();
+        let mut unlinked = if ask { Unlinked::Revoked } else { Unlinked::Kept };
+        for slot in Slot::ALL.into_iter().filter(|_| ask) {
             match newest(account, slot, held).await {
                 Ok(login) => logins.extend(login),
                 // What can't be read can't be revoked, and is of no use to anybody.
-                Err(why) if why.is_lasting() => tracing::warn!(account = %who, %why, "a login is not revoked"),
+                Err(why) if why.is_lasting() => {
+                    tracing::warn!(account = %who, %why, "a login is not revoked");
+                    unlinked = Unlinked::Unreadable;
+                }
                 Err(why) => return Err(store_failed(why.to_string())),
             }
         }
@@ -207,7 +223,7 @@ impl Accounts {
         self.notices().forget(&id);
         self.places.forget_lease(lease, &id);
         tracing::info!(account = %who, local, "unlinked");
-        Ok(())
+        Ok(unlinked)
     }
 
     fn still_linked(&self, profile: &Profile, trouble: &Trouble) -> Failure {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::Accounts;
 use super::choices::Choices;
+use crate::absent;
 use crate::credential::Attributes;
 use crate::daemon::account::Account;
 use crate::daemon::config::ConfigError;
@@ -93,7 +94,7 @@ impl Accounts {
             None => Ok(Some(first)),
             Some((place, label)) => called(label).map(Some).ok_or_else(|| {
                 let place = place.url(instance);
-                missing(label, &format!("git config (credential.{place}.gitlabAccount) asks for"))
+                missing(label, &format!("git's config (credential.{place}.gitlabAccount) asks for"))
             }),
         }
     }
@@ -122,17 +123,8 @@ impl Accounts {
             if let Some(problem) = self.problem_at(instance) {
                 return Failure::new(Code::Store, problem);
             }
-            let there: Vec<String> = self.list(Some(instance), None).iter().map(|it| it.profile.label()).collect();
-            let account = label.filter(|label| label::is_plain(label)).map(|label| format!(" --account {label}"));
-            let others = match there.as_slice() {
-                [] => String::new(),
-                there => format!(" as {}, but linked as {}", label.unwrap_or("its default"), there.join(" and ")),
-            };
-            let (link, account) = (instance.short(), account.unwrap_or_default());
-            let text = format!(
-                "{instance} is not linked{others}; to link it, type: git credential-gitlab link {link}{account}"
-            );
-            Failure::new(Code::NotLinked, text)
+            let there = names(&self.list(Some(instance), None));
+            Failure::new(Code::NotLinked, absent::from(instance, label, &there))
         })
     }
 
@@ -200,14 +192,18 @@ fn first(accounts: &[Account]) -> Option<Account> {
     accounts.iter().find(|account| !account.profile.read_only).or(accounts.first()).cloned()
 }
 
+/// What people call these.
+pub fn names(accounts: &[Account]) -> Vec<String> {
+    accounts.iter().map(|account| account.profile.label()).collect()
+}
+
 /// Somebody is asked for who is not linked there.
 fn not_linked(instance: &Instance, label: &str, who_asks: &str, there: &[Account]) -> Failure {
-    let there: Vec<String> = there.iter().map(|account| account.profile.label()).collect();
-    let (short, there) = (instance.short(), there.join(", "));
+    let (short, there) = (instance.short(), absent::list(&names(there)));
     let text = match label::is_plain(label) {
         true => format!(
             "no token for {instance}: {who_asks} {label}, which is not linked there (linked: {there}); \
-             to link it, type: git credential-gitlab link {short} --account {label}"
+             to link it: git credential-gitlab link {short} --account {label}"
         ),
         false => format!("no token for {instance}: {who_asks} an account that is not linked there (linked: {there})"),
     };

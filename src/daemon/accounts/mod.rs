@@ -18,9 +18,12 @@ use super::lid::Lid;
 use super::places::Places;
 use super::profile::{Profile, ProfileError};
 use super::store::{StoreKind, Vault};
+use crate::absent;
 use crate::instance::Instance;
+use crate::protocol::{Code, Failure};
+pub use changes::Unlinked;
 use choices::Choices;
-pub use finding::{Question, instance_in};
+pub use finding::{Question, instance_in, names};
 
 /// The accounts of this state directory. Another daemon may add and remove some (a container on
 /// the same home directory), so the directory is looked at again whenever it has changed.
@@ -89,6 +92,18 @@ impl Accounts {
     /// What is wrong with state files.
     pub fn problems(&self) -> Vec<String> {
         self.known().problems.iter().map(ToString::to_string).collect()
+    }
+
+    /// The instance that a command about linked accounts is for.
+    pub fn meant_instance(&self, named: Option<Instance>) -> Result<Instance, Failure> {
+        let known = self.known();
+        let nothing = known.accounts.is_empty() && known.problems.is_empty();
+        drop(known);
+        match named {
+            None if nothing => Err(Failure::new(Code::NotLinked, absent::NOTHING)),
+            None => Ok(self.usual_instance()),
+            Some(instance) => Ok(instance),
+        }
     }
 
     /// The instance that a person means who names none: the only one linked, else gitlab.com.

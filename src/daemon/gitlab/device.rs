@@ -43,7 +43,7 @@ impl GitLab {
     pub async fn ask_device(&self, scopes: &str) -> Result<Option<DeviceCode>, Trouble> {
         let url = self.endpoints.device.clone().unwrap_or_else(|| self.instance.page("/oauth/authorize_device"));
         let url = DeviceAuthorizationUrl::new(url);
-        let url = url.map_err(|_| Trouble::transient("oauthDeviceAuthURL in git config is not a URL"))?;
+        let url = url.map_err(|_| Trouble::transient("oauthDeviceAuthURL in git's config is not a URL"))?;
         let client = self.oauth()?.set_device_authorization_url(url);
         let scopes = scopes.split_whitespace().map(|scope| Scope::new(scope.into()));
         let request = client.exchange_device_code().add_scopes(scopes);

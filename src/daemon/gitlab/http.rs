@@ -219,9 +219,10 @@ fn says_nothing(status: StatusCode, headers: &HeaderMap) -> Option<Trouble> {
 }
 
 /// What the layers between us and the network say of themselves; the last cause says it all.
-const LAYERS: [&str; 6] = [
+const LAYERS: [&str; 7] = [
     "error sending request: ",
     "client error (Connect): ",
+    "client error (SendRequest): ",
     "tcp connect error: ",
     "dns error: ",
     "error resolving DNS: ",

@@ -48,7 +48,7 @@ type Client = BasicClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointN
 
 impl GitLab {
     pub(super) fn oauth(&self) -> Result<Client, Trouble> {
-        let bad = |what: &str| Trouble::transient(format!("{what} in git config is not a URL"));
+        let bad = |what: &str| Trouble::transient(format!("{what} in git's config is not a URL"));
         let page = |moved: &Option<String>, path| moved.clone().unwrap_or_else(|| self.instance.page(path));
         let authorize = AuthUrl::new(page(&self.endpoints.authorize, "/oauth/authorize"));
         let token = TokenUrl::new(page(&self.endpoints.token, "/oauth/token"));

@@ -110,7 +110,7 @@ fn shown(linker: &Linker, purpose: &Purpose, kept: &Result<Arc<Profile>, Failure
 fn nobody_came(linker: &Linker, purpose: &Purpose) -> Failure {
     let plan = &linker.plan;
     let text = format!(
-        "no browser came back within {} s. If the browser shows an error of GitLab, compare the application there: \
+        "nobody gave consent within {} s. If the browser shows an error of GitLab, compare the application there: \
          its id ({}), redirect URI ({}), scopes ({}), and \"Confidential\" not ticked",
         plan.timeout.as_secs(),
         plan.client_id,

@@ -86,7 +86,7 @@ async fn wait(
     code: DeviceCode,
     within: Duration,
     claim: Claim,
-    nobody_waits: oneshot::Receiver<()>,
+    mut nobody_waits: oneshot::Receiver<()>,
 ) -> Result<Result<Arc<Profile>, Trouble>, Failure> {
     let between = Arc::new(AtomicBool::new(false));
     let is_between = between.clone();
@@ -100,7 +100,7 @@ async fn wait(
     };
     let given_up = async {
         let expired = tokio::select! {
-            _ = nobody_waits => false, // its sender is only ever dropped
+            _ = &mut nobody_waits => false, // its sender is only ever dropped
             () = linker.ending() => false,
             // By a clock that nobody sets; the other end is the wall clock's.
             () = tokio::time::sleep(within + SOONEST) => true,
@@ -117,10 +117,12 @@ async fn wait(
             false => Err(Failure::new(Code::Failed, "nobody waits any more")),
         },
     };
+    // The person may have given up while the question was on its way.
+    let given_up = matches!(nobody_waits.try_recv(), Err(oneshot::error::TryRecvError::Closed));
     match granted {
-        Ok(grant) if !claim.take() => {
+        Ok(grant) if given_up || !claim.take() => {
             linker.give_back(Record::new(grant.access_token, grant.refresh_token, Timestamp::now(), None));
-            Err(Failure::new(Code::Failed, "a browser was first"))
+            Err(Failure::new(Code::Failed, if given_up { "nobody waits any more" } else { "a browser was first" }))
         }
         Ok(grant) => linker.keep(&purpose, grant).await.map(Ok),
         Err(trouble) => Ok(Err(trouble)),

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::request::Plan;
+use crate::absent;
 use crate::credential::Attributes;
-use crate::daemon::accounts::Accounts;
+use crate::daemon::accounts::{Accounts, names};
 use crate::daemon::clock::Timestamp;
 use crate::daemon::gitlab::{GitLab, Grant, Trouble, User};
 use crate::daemon::profile::{Linked, Profile};
@@ -193,7 +194,14 @@ impl Linker {
     /// Why there is no login, for the person.
     pub(super) fn failure(&self, purpose: &Purpose, code: Code, why: &str) -> Failure {
         match purpose {
-            Purpose::Link => Failure::new(code, format!("{} was not linked: {why}", self.plan.instance)),
+            Purpose::Link => {
+                let instance = &self.plan.instance;
+                let as_before = match names(&self.accounts.list(Some(instance), None)).as_slice() {
+                    [] => String::new(),
+                    there => format!("; nothing has changed for {}", absent::list(there)),
+                };
+                Failure::new(code, format!("{instance} was not linked: {why}{as_before}"))
+            }
             Purpose::Spare(_) => Failure::new(code, why), // the account is linked, and that is said
         }
     }

@@ -59,7 +59,7 @@ impl Loopback {
     pub(super) async fn listen(configured: Option<&str>) -> Result<Self, Failure> {
         let unusable = |why: &str| {
             let uri = configured.unwrap_or_default();
-            Failure::new(Code::Usage, format!("the redirect URI {uri} in git config can't be used: {why}"))
+            Failure::new(Code::Usage, format!("the redirect URI {uri} in git's config can't be used: {why}"))
         };
         let mut uri = Url::parse(configured.unwrap_or("http://127.0.0.1")).map_err(|_| unusable("it is no URL"))?;
         let (address, named) = match uri.host() {

@@ -122,7 +122,7 @@ impl Plan {
         }
         let config = config::read(&instance).await.map_err(|why| usage(why.to_string()))?;
         if let Some(url) = config.endpoints.in_clear_text().filter(|_| !asked.flag("allow_http")) {
-            return Err(usage(format!("{url} in git config has no TLS; use https, or add --allow-http")));
+            return Err(usage(format!("{url} in git's config has no TLS; use https, or add --allow-http")));
         }
         let network = environment::complete(config.network, asked, &instance);
         let text = |name: &str| asked.text(name).filter(|value| !value.is_empty()).map(str::to_owned);
@@ -149,7 +149,7 @@ impl Plan {
             None => return Err(Refused(unregistered(&instance, &scopes, config.redirect_uri.as_deref()))),
         };
         let rotate = config.rotate.as_deref().map_or(Some(true), truth);
-        let rotate = rotate.ok_or_else(|| usage("credential.gitlabRotate in git config is true or false".into()))?;
+        let rotate = rotate.ok_or_else(|| usage("credential.gitlabRotate in git's config is true or false".into()))?;
         let min_life = asked.text(key::MIN_LIFE).or(config.min_life.as_deref());
         let seconds = |text: &str| text.parse().ok().filter(|seconds| *seconds >= 0);
         let unreadable = || usage("the minimum life is a number of seconds".into());
