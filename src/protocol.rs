@@ -75,6 +75,8 @@ pub mod action {
     pub const PROBE: &str = "probe";
     /// What the account that git would get can do with a repository: facts.
     pub const PROJECT: &str = "project";
+    /// How an account's owner is named in commits: `name` and `email`, if the server says so.
+    pub const AUTHOR: &str = "author";
     /// Finish what runs, save, and end.
     pub const STOP: &str = "stop";
 }

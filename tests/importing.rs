@@ -106,7 +106,7 @@ fn a_group_comes_with_its_subgroups_and_nothing_else() {
     let sandbox = with_projects(&["group/sub/tool", "group/sub/deep/er", "groups/other", "other/group"]);
     sandbox.gitlab.archive_project("group/sub/tool");
     let told = import(&sandbox, ["--group", "Group"]).succeeded();
-    assert!(told.stderr.contains("1 of 3 projects are archived"), "{told:?}");
+    assert!(told.stderr.contains("1 of 3 projects is archived"), "{told:?}");
     let all = ["group", "group/app", "group/sub", "group/sub/deep", "group/sub/deep/er", "group/sub/tool"];
     assert_eq!(below(&sandbox.path("src")), all);
     let told = import(&sandbox, ["--group", "group", "--min-access", "maintainer", "--json"]).succeeded();

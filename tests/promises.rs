@@ -14,6 +14,7 @@ mod faults;
 mod flows;
 mod git_works;
 mod importing;
+mod importing_identity;
 mod importing_safely;
 mod importing_seen;
 mod journal;

@@ -415,6 +415,10 @@ pub(super) struct Import {
     /// With their submodules
     #[arg(long)]
     pub(super) submodules: bool,
+    /// Set user.name and user.email in the clones, as GitLab has them (otherwise you are asked where
+    /// git has none)
+    #[arg(long)]
+    pub(super) identity: bool,
     /// For programs: an object a line, as projects are done
     #[arg(long)]
     pub(super) json: bool,

@@ -12,7 +12,7 @@ use super::account::Account;
 use super::accounts::{Accounts, Question, instance_in, names};
 use super::clock::Timestamp;
 use super::config;
-use super::gitlab::{Endpoints, GitAnswer, GitLab, Liveness, Service, Unreached};
+use super::gitlab::{Author, Endpoints, GitAnswer, GitLab, Liveness, Service, Unreached};
 use super::reply::refused;
 use super::secret::Secret;
 use crate::absent;
@@ -90,6 +90,33 @@ pub async fn repository(accounts: &Accounts, request: &Attributes) -> Attributes
         .with("label", account.profile.label())
         .with("project", &path);
     in_time(&mut facts, |facts| Box::pin(project(account, path, facts))).await
+}
+
+/// How an account's owner wants to be named in commits.
+pub async fn author(accounts: &Accounts, request: &Attributes) -> Attributes {
+    let meant = match instance_in(request).and_then(|named| accounts.meant_instance(named)) {
+        Ok(instance) => accounts.meant(&instance, request.text(key::ACCOUNT)).await,
+        Err(failure) => Err(failure),
+    };
+    let account = match meant {
+        Ok(account) => account,
+        Err(failure) => return failure.to_block(),
+    };
+    let mut facts = Attributes::new();
+    let named = |facts: &mut Attributes, author: Author| {
+        facts.push("name", author.name);
+        facts.push("email", author.email);
+    };
+    in_time(&mut facts, |facts| {
+        Box::pin(async move {
+            let (gitlab, token) = with_token(&account).await?;
+            let author = gitlab.author(&token).await;
+            let author = author.map_err(|trouble| Failure::new(trouble.code(), trouble.to_string()))?;
+            author.into_iter().for_each(|author| named(facts, author));
+            Ok(())
+        })
+    })
+    .await
 }
 
 /// Gathers facts until the time is over, and tells what there is.

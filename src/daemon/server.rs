@@ -124,6 +124,7 @@ impl Server {
             action::PROBE => send(stream, &examine::server(&self.accounts, &request).await).await,
             action::PROJECT => send(stream, &examine::repository(&self.accounts, &request).await).await,
             action::LINK => self.link(stream, &request).await,
+            action::AUTHOR => send(stream, &examine::author(&self.accounts, &request).await).await,
             action::UNLINK => self.unlink(stream, &request).await,
             action::STOP => {
                 let block = Attributes::new().with("pid", std::process::id().to_string()).with(key::DONE, "1");

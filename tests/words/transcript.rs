@@ -21,6 +21,7 @@ const DIFFERS: &[(&str, &str)] = &[
     (r"\b(process|pid) \d+", "$1 <pid>"),
     (r#""pid": ?\d+"#, r#""pid": <pid>"#),
     (r"\brun-[^/\s]+", "run-<machine>"),
+    (r"(private|internal|public)( +)\d+ \w+", "$1$2<age>"),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:<port>"),
     (r"version \d+\.\d+\.\d+\S*", "version <version>"),
     (r"git \d+\.\d+\.\d+\S*", "git <version>"),
@@ -82,7 +83,7 @@ impl<'a> Transcript<'a> {
 
     /// A terminal of this many columns, after a command in it has ended.
     pub fn screen(&mut self, words: &[&str], columns: usize, at_keyboard: impl FnOnce(&mut Pty)) {
-        let line = format!("stty cols {columns}; {HELPER} {}", words.join(" "));
+        let line = format!("stty rows 24 cols {columns}; {HELPER} {}", words.join(" "));
         let mut pty = Pty::run(self.sandbox, &line);
         at_keyboard(&mut pty);
         let (code, screen) = pty.finish();

@@ -23,6 +23,10 @@ pub(super) struct Job {
     pub(super) url: String,
     /// Below `--dir`.
     pub(super) directories: PathBuf,
+    /// The name of the account that clones it.
+    pub(super) account: Option<String>,
+    /// The word of the command line that names it alone.
+    pub(super) typed: Option<String>,
 }
 
 /// What became of a project.

@@ -25,7 +25,7 @@ const LONGEST_LINE: usize = 2000;
 const LINES_KEPT: usize = 30;
 
 /// git describes one repository to its children with these: that of the command above us.
-const OF_A_REPOSITORY: [&str; 9] = [
+pub(super) const OF_A_REPOSITORY: [&str; 9] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
     "GIT_DIR",

@@ -113,6 +113,12 @@ impl Host {
         }
     }
 
+    /// The name of the account that a project is cloned as: whoever is named, else who answers.
+    pub(super) fn label(&self, path: &str, account: Option<&str>) -> Option<String> {
+        let named = account.and_then(|name| self.called(name));
+        named.or_else(|| self.answering(path)).map(|account| account.label.clone())
+    }
+
     /// The account that answers where nobody is named: that of the nearest place, or the default.
     fn answering(&self, path: &str) -> Option<&Account> {
         let places = self.accounts.iter().flat_map(|account| {

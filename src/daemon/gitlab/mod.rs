@@ -4,6 +4,7 @@
 //! understood and said no), or a [`Trouble::Transient`] (anything that may pass: no network, a
 //! proxy's error page, a server that is down). Only the second says anything about a token.
 
+mod author;
 mod device;
 mod http;
 mod look;
@@ -19,6 +20,7 @@ mod token_kind;
 
 use serde::{Deserialize, Serialize};
 
+pub use author::Author;
 pub use device::DeviceCode;
 pub use look::{GitAnswer, Service, Unreached};
 pub use network::Network;

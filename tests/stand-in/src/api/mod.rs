@@ -67,6 +67,7 @@ fn user(world: &World, caller: &Caller) -> Answer {
         "avatar_url": Value::Null,
         "web_url": world.site.url(&format!("/{}", user.username)),
         "email": user.email(),
+        "commit_email": user.commit_email(),
         "public_email": Value::Null,
         "two_factor_enabled": user.is(crate::world::UserFlag::TwoFactor),
     });

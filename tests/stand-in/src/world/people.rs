@@ -43,6 +43,11 @@ impl User {
         format!("{}@example.com", self.username)
     }
 
+    /// The address for commits that hides the real one, as GitLab makes it.
+    pub(crate) fn commit_email(&self) -> String {
+        format!("{}-{}@users.noreply.example.com", self.id.0, self.username)
+    }
+
     /// Whether git may be used at all (`can_log_in_with_non_expired_password?`, §1.9).
     pub(crate) fn may_use_git(&self) -> bool {
         !self.is(UserFlag::Blocked) && !self.is(UserFlag::PasswordExpired)
