@@ -180,6 +180,12 @@ impl Instance {
         }
     }
 
+    /// The instances that there could be if this path were one of their pages: the shortest first.
+    pub fn above(&self) -> Vec<Instance> {
+        let ends = self.path.match_indices('/').map(|(at, _)| at);
+        ends.map(|end| Instance { path: self.path[..end].to_owned(), ..self.clone() }).collect()
+    }
+
     /// A page of the instance: `/oauth/token` below the base path.
     pub fn page(&self, path: &str) -> String {
         format!("{self}{path}")

@@ -243,6 +243,23 @@ fn an_address_without_a_gitlab_is_told_before_a_browser_opens() {
 }
 
 #[test]
+fn the_address_of_a_project_is_told_from_that_of_a_gitlab() {
+    for base in ["", "/git/lab"] {
+        let sandbox = Sandbox::with(StandIn::builder().base_path(base).start());
+        let url = sandbox.gitlab.url();
+        for typed in [format!("{url}/group/app"), format!("{url}/group")] {
+            let told = sandbox.verb(["link", &typed]).ended_with(2);
+            let expected =
+                format!("is a page of the GitLab at {url}; to link that: git credential-gitlab link {url}\n");
+            assert!(told.stderr.contains(&expected), "{told:?}");
+        }
+        // Nobody doubts one that is right.
+        let told = sandbox.verb(["link", url]).ended_with(2);
+        assert!(!told.stderr.contains("is a page") && told.stderr.contains("has no application"), "{told:?}");
+    }
+}
+
+#[test]
 fn a_server_that_goes_away_while_the_person_consents_is_named() {
     let sandbox = Sandbox::new();
     let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());

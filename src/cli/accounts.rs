@@ -53,6 +53,8 @@ pub(super) struct Account {
     pub(super) state: State,
     /// What is wrong, if something is, or will soon be.
     pub(super) detail: String,
+    /// Whether git would get a token that is there already.
+    pub(super) serves: bool,
     /// What its owner must know even if nothing is wrong.
     pub(super) warning: String,
     pub(super) expires_at: Option<i64>,
@@ -166,6 +168,7 @@ impl Account {
             store_place: text(block, "store_place"),
             state: State::from_word(&needed(block, "state")?),
             detail: text(block, "detail"),
+            serves: block.flag("serves"),
             warning: text(block, "warning"),
             expires_at: number(block, "expires_at"),
             linked_at: number(block, "linked_at"),

@@ -34,6 +34,7 @@ fn account(account: &Account) -> Value {
         store_place: _, // a sentence for people
         state,
         detail,
+        serves: _,  // what a sentence for people is made of
         warning: _, // another
         expires_at,
         linked_at,

@@ -62,8 +62,8 @@ pub(super) fn run(wanted: &Link, terminal: Terminal) -> Result<u8, Error> {
     let mut guided = false;
     let linked = match attempt(wanted, &application, terminal)? {
         Outcome::Linked(linked) => linked,
-        Outcome::Unregistered(failure, registration) => {
-            terminal.say(&format!("{failure}\n{}", registration.instructions()));
+        Outcome::Unregistered(_, registration) => {
+            terminal.say(&registration.instructions());
             guided = true;
             let linked = guide(wanted, &mut application, &registration, terminal)?;
             let Some(linked) = linked else {

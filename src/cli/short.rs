@@ -3,10 +3,16 @@
 use super::accounts::Account;
 use crate::protocol::State;
 
+/// So many are told; the others are counted. It stands beside everything else in a prompt.
+const ROOM: usize = 2;
+
 /// One line; empty if all is well.
 pub(super) fn render(accounts: &[Account]) -> String {
     let phrases: Vec<String> = accounts.iter().filter_map(|account| phrase(account, accounts)).collect();
-    phrases.join("; ")
+    match phrases.split_at_checked(ROOM) {
+        Some((shown, more @ [_, ..])) => format!("{}; {} more", shown.join("; "), more.len()),
+        _ => phrases.join("; "),
+    }
 }
 
 fn phrase(account: &Account, all: &[Account]) -> Option<String> {
@@ -41,5 +47,8 @@ mod tests {
         assert_eq!(render(&[Account { notices: vec!["x".into()], ..example() }]), "gitlab.example: see status");
         let two = [with(State::Unreachable), Account { label: "bob".into(), ..with(State::Unsaved) }];
         assert_eq!(render(&two), "alice@gitlab.example: unreachable; bob@gitlab.example: not saved");
+        let many: Vec<Account> =
+            ('a'..='e').map(|host| Account { host: format!("https://{host}"), ..with(State::Relink) }).collect();
+        assert_eq!(render(&many), "a: link again; b: link again; 3 more");
     }
 }

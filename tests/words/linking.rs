@@ -63,6 +63,7 @@ fn what_is_read_when_a_link_can_not_begin() {
     page.after("Clear text over a network").verb(&link(&["http://gitlab.example.org", "--client-id", "1a2b3c"]));
     page.after("A name that leads nowhere").verb(&link(&["gitlab.invalid", "--client-id", "1a2b3c"]));
     page.after("Nobody listens").verb(&link(&["http://127.0.0.1:1", "--client-id", "1a2b3c"]));
+    page.after("A page of a project").verb(&["link", &format!("{url}/group/app"), "--client-id", "1a2b3c"]);
     page.after("No GitLab").verb(&["link", &format!("{url}/elsewhere"), "--client-id", "1a2b3c", "--timeout", "1"]);
     page.after("An id that the server does not know").verb(&["link", url, "--client-id", "1a2b3c"]);
     page.after("A deleted application").verb(&["link", url, "--client-id", &deleted]);

@@ -58,6 +58,16 @@ fn maintenance() -> What {
 }
 
 #[test]
+fn what_is_read_while_a_token_outlives_its_server() {
+    let sandbox = Sandbox::linked();
+    sandbox.gitlab.fault(Fault { times: None, ..Fault::once(Endpoint::Any, maintenance()) });
+    let mut page = Transcript::new(&sandbox);
+    page.verb(&["status", "--check"]);
+    page.verb(&["status", "--short"]);
+    page.ends("outlives");
+}
+
+#[test]
 fn what_is_read_when_tokens_are_refused_again_and_again() {
     let sandbox = Sandbox::linked();
     for _ in 0..3 {

@@ -327,6 +327,7 @@ fn expiry_at(view: &AccountView, now: &Now, seconds: i64) -> Finding {
     let account = &view.account;
     let renews = account.kind == "oauth";
     match account.expires_at {
+        _ if account.state == State::Unreachable && !account.serves => Finding::skip("git gets no token now"),
         None => Finding::ok("the token does not expire"),
         Some(at) if renews => Finding::ok(format!("the token lives until {}, and is then renewed", now.show(at))),
         Some(at) if now.is_past(at) => {

@@ -349,6 +349,7 @@ impl Actor {
         Status {
             state,
             detail,
+            serves: held.is_some_and(|held| held.is_alive(now)) && self.lid.paused(now).is_none(),
             spare: held.and_then(|held| held.spare(now)),
             kind: held.map_or_else(Kind::default, |held| held.in_use().record.kind),
             expires_at: held.and_then(|held| held.in_use().record.expires_at),

@@ -181,6 +181,11 @@ impl Held {
         (State::Ok, working.ends_soon(now).unwrap_or_default())
     }
 
+    /// Whether there is a token that can be served without asking anybody.
+    pub(super) fn is_alive(&self, now: Timestamp) -> bool {
+        self.all().any(|login| login.schedule.is_alive(now))
+    }
+
     /// How the spare login is; `None` if the person wanted none.
     pub(super) fn spare(&self, now: Timestamp) -> Option<Spare> {
         if let Some(why) = &self.missing {

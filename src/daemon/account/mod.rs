@@ -62,6 +62,8 @@ pub struct Status {
     pub state: State,
     /// In a sentence; empty if all is well.
     pub detail: String,
+    /// Whether git would get a token that is there already.
+    pub serves: bool,
     /// How the spare login is; `None` if the person wanted none.
     pub spare: Option<Spare>,
     /// What the access token is.

@@ -3,6 +3,7 @@
 //! The daemon does all of it, so that no other program ever sees a token. The person's program
 //! is told what to show, waits, and then is told who was linked.
 
+mod address;
 mod again;
 mod browser;
 mod callback;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::address;
 use super::again;
 use crate::credential::Attributes;
 use crate::daemon::accounts::Accounts;
@@ -125,6 +126,9 @@ impl Plan {
             return Err(usage(format!("{url} in git's config has no TLS; use https, or add --allow-http")));
         }
         let network = environment::complete(config.network, asked, &instance);
+        if accounts.list(Some(&instance), None).is_empty() {
+            address::check(&instance, &network).await?;
+        }
         let text = |name: &str| asked.text(name).filter(|value| !value.is_empty()).map(str::to_owned);
         let Before { profile: before, read_only, username } = Before::of(asked, &instance, accounts);
         let token = text("token").map(Secret::new);
