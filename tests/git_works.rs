@@ -1,23 +1,11 @@
 //! After one link, git just works.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use gitlab_stand_in::{Endpoint, Role, StandIn, Visibility};
 
-use crate::support::{DAEMON, Sandbox, Started, run};
-
-/// Every git that is installed: the two that Debian machines have behave differently in details.
-fn gits() -> Vec<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut found: Vec<PathBuf> =
-        std::env::split_paths(&path).chain(["/usr/bin".into(), "/usr/local/bin".into()]).collect();
-    found = found.iter().map(|directory| directory.join("git")).filter(|git| git.is_file()).collect();
-    found.sort();
-    found.dedup_by_key(|git| git.canonicalize().expect("it exists"));
-    assert!(!found.is_empty(), "git is installed");
-    found
-}
+use crate::support::{DAEMON, Sandbox, Started, gits, run};
 
 /// Clone, commit, push, and fetch what somebody else pushed.
 fn clone_push_and_fetch(sandbox: &Sandbox, name: &str) {

@@ -5,6 +5,7 @@ mod support;
 
 mod accounts;
 mod bad_input;
+mod clients;
 mod clock;
 mod completing;
 mod configuring;
@@ -19,6 +20,7 @@ mod importing_safely;
 mod importing_seen;
 mod journal;
 mod keyring;
+mod lfs;
 mod linking;
 mod listener;
 mod network;

@@ -2,6 +2,7 @@
 
 pub mod by_hand;
 pub mod chromium;
+pub mod clients;
 pub mod clock;
 pub mod keyring;
 pub mod notifications;
@@ -141,9 +142,14 @@ impl Sandbox {
 
     /// Runs git in a directory.
     pub fn git_in<'a>(&self, directory: &Path, words: impl IntoIterator<Item = &'a str>) -> Finished {
-        let mut command = self.command(&self.git);
+        let mut command = self.git_command();
         command.args(words).current_dir(directory);
         run::finish(command, "")
+    }
+
+    /// git, for what needs more than words.
+    pub fn git_command(&self) -> Command {
+        self.command(&self.git)
     }
 
     /// Runs a verb of ours, as `git credential-gitlab` does.
@@ -332,6 +338,18 @@ pub fn age_token_in(file: &Path, age: i64, left: i64) {
     record["received_at"] = (now - age).into();
     record["expires_at"] = (now + left).into();
     fs::write(file, record.to_string()).expect("written");
+}
+
+/// Every git that is installed: the two that Debian machines have behave differently in details.
+pub fn gits() -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut found: Vec<PathBuf> =
+        std::env::split_paths(&path).chain(["/usr/bin".into(), "/usr/local/bin".into()]).collect();
+    found = found.iter().map(|directory| directory.join("git")).filter(|git| git.is_file()).collect();
+    found.sort();
+    found.dedup_by_key(|git| git.canonicalize().expect("it exists"));
+    assert!(!found.is_empty(), "git is installed");
+    found
 }
 
 /// The wall clock, in seconds.

@@ -15,11 +15,18 @@ pub struct Builder {
     client_certificates: bool,
     base_path: String,
     address: String,
+    host: Option<String>,
 }
 
 impl Default for Builder {
     fn default() -> Self {
-        Self { https: false, client_certificates: false, base_path: String::new(), address: "127.0.0.1:0".to_owned() }
+        Self {
+            https: false,
+            client_certificates: false,
+            base_path: String::new(),
+            address: "127.0.0.1:0".to_owned(),
+            host: None,
+        }
     }
 }
 
@@ -50,6 +57,12 @@ impl Builder {
         self
     }
 
+    /// The name in every address it prints, such as `localhost`. Default: the number it listens on.
+    pub fn host(mut self, name: &str) -> Self {
+        self.host = Some(name.to_owned());
+        self
+    }
+
     /// Starts the server.
     ///
     /// # Panics
@@ -70,14 +83,19 @@ impl Builder {
         }
         let home = tempfile::Builder::new().prefix("gitlab-stand-in-").tempdir()?;
         fs::create_dir(home.path().join("repositories"))?;
-        // The repositories may belong to another user, in a container or under sudo.
-        fs::write(home.path().join(".gitconfig"), "[safe]\n\tdirectory = *\n")?;
+        fs::create_dir(home.path().join("lfs"))?;
+        // The repositories may belong to another user, in a container or under sudo; and GitLab lets
+        // clients leave blobs out, and ask for any commit.
+        let git_config = "[safe]\n\tdirectory = *\n[uploadpack]\n\tallowFilter = true\n\tallowAnySHA1InWant = true\n";
+        fs::write(home.path().join(".gitconfig"), git_config)?;
 
         let gitlab = TcpListener::bind(&self.address)?;
         // A port of its own: nothing that looks for GitLab can stumble into the controls.
         let control = TcpListener::bind("127.0.0.1:0")?;
         let scheme = if self.https { "https" } else { "http" };
-        let origin = format!("{scheme}://{}", gitlab.local_addr()?);
+        let listens = gitlab.local_addr()?;
+        let host = self.host.map_or_else(|| listens.to_string(), |name| format!("{name}:{}", listens.port()));
+        let origin = format!("{scheme}://{host}");
         let control_url = format!("http://{}", control.local_addr()?);
 
         let authority = self.https.then(|| Authority::new(self.client_certificates)).transpose()?;

@@ -1,7 +1,7 @@
 //! A stand-in for GitLab: a strict fake server for tests and demonstrations.
 //!
 //! It speaks what a credential helper needs (OAuth with PKCE, refresh and the device grant, a few
-//! REST calls, git over HTTP through git's own `http-backend`) and follows the project's *GitLab
+//! REST calls, git over HTTP through git's own `http-backend`, LFS) and follows the project's *GitLab
 //! contract*, whose sections the comments here cite as `§`. Where that document is unsure, the
 //! stand-in takes the harsher reading: a test that passes here must not fail at the real server.
 //!
@@ -30,6 +30,7 @@ mod builder;
 mod control;
 mod fault;
 mod git;
+mod lfs;
 mod log;
 mod oauth;
 mod pages;

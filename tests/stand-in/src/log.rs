@@ -38,6 +38,10 @@ pub enum Endpoint {
     Api,
     /// Git's smart HTTP
     Git,
+    /// LFS: batch and locks
+    Lfs,
+    /// LFS: the objects themselves
+    LfsObject,
     /// Anything else
     Other,
     /// In a fault: every one of the above.
@@ -62,6 +66,8 @@ impl Endpoint {
             "/api/v4/personal_access_tokens/self/rotate" => Self::Rotate,
             _ if path.starts_with("/.well-known/") => Self::Discovery,
             _ if path.starts_with("/api/v4/") => Self::Api,
+            _ if crate::lfs::is_object(path) => Self::LfsObject,
+            _ if crate::lfs::is_lfs(path) => Self::Lfs,
             _ if crate::git::is_git(path) => Self::Git,
             _ => Self::Other,
         }

@@ -3,6 +3,7 @@
 mod access;
 mod backend;
 mod ban;
+pub(crate) mod login;
 mod repository;
 
 pub use ban::BanLimits;

@@ -1,6 +1,7 @@
 //! One request, parsed as far as every handler needs it.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
 use hyper::{HeaderMap, Method, header};
 use std::net::IpAddr;
 
@@ -15,6 +16,8 @@ pub(crate) struct Call {
     pub(crate) query: Params,
     /// Empty unless the body was form-encoded.
     pub(crate) form: Params,
+    /// Empty where the body is a stream.
+    pub(crate) body: Bytes,
     pub(crate) headers: HeaderMap,
     pub(crate) peer: IpAddr,
 }

@@ -4,10 +4,11 @@ use super::{Answer, Call, HangUp, Params, Payload, Visit};
 use crate::{
     api,
     fault::{Damage, Fault, What, When},
-    git,
+    git, lfs,
     log::{self, Endpoint},
     oauth, pages,
 };
+use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::{Method, Request, Response, body::Incoming, header};
 use std::{future, io};
@@ -33,17 +34,20 @@ pub(super) async fn answer(visit: &Visit, request: Request<Incoming>) -> Result<
         query: Params::parse(raw_query.as_bytes()),
         raw_query,
         form: Params::default(),
+        body: Bytes::new(),
         headers: parts.headers,
         peer: visit.peer,
     };
-    // Git's bodies are streams; all others are read before the request counts as arrived.
-    let body = if endpoint == Endpoint::Git {
+    // Git's bodies are streams, and LFS's objects large; all others are read before the request
+    // counts as arrived.
+    let body = if matches!(endpoint, Endpoint::Git | Endpoint::LfsObject) {
         Some(body)
     } else {
         let bytes = Limited::new(body, BODY_LIMIT).collect().await.map_err(|_| HangUp)?.to_bytes();
         if is_form(&call) {
             call.form = Params::parse(&bytes);
         }
+        call.body = bytes;
         None
     };
 
@@ -56,17 +60,20 @@ pub(super) async fn answer(visit: &Visit, request: Request<Incoming>) -> Result<
     }
     let response = match body {
         _ if !passes_gateway(visit, &call, endpoint) => pages::gateway().whole(),
+        Some(body) if endpoint == Endpoint::LfsObject => named(lfs::object(&visit.shared, &call, body).await),
         Some(body) => git::serve(&visit.shared, &call, body).await,
-        None => {
-            let answer = process(visit, &call, endpoint);
-            let who = Who(answer.who.clone());
-            let mut response = answer.whole();
-            response.extensions_mut().insert(who);
-            response
-        }
+        None => named(process(visit, &call, endpoint)),
     };
     delay(fault.as_ref(), When::After).await;
     deliver(visit, entry, Some(response), damage).await
+}
+
+/// The answer, with whom it was made for beside it.
+fn named(answer: Answer) -> Response<Payload> {
+    let who = Who(answer.who.clone());
+    let mut response = answer.whole();
+    response.extensions_mut().insert(who);
+    response
 }
 
 /// Whether the request comes as far as GitLab.
@@ -117,8 +124,11 @@ fn process(visit: &Visit, call: &Call, endpoint: Endpoint) -> Answer {
         Endpoint::Device => oauth::device_page(world, call),
         Endpoint::Discovery if call.method == Method::GET => oauth::discovery(world, call),
         Endpoint::User | Endpoint::PersonalToken | Endpoint::Rotate | Endpoint::Api => api::answer(world, call),
+        Endpoint::Lfs => lfs::answer(world, call),
         Endpoint::Other if call.inside && call.path == "/" => pages::home(),
-        Endpoint::Discovery | Endpoint::Git | Endpoint::Other | Endpoint::Any => pages::not_found(),
+        Endpoint::Discovery | Endpoint::Git | Endpoint::LfsObject | Endpoint::Other | Endpoint::Any => {
+            pages::not_found()
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod applications;
 mod calendar;
 mod clock;
 mod deploy_tokens;
+mod lfs;
 mod modes;
 mod people;
 mod personal_tokens;
@@ -21,6 +22,7 @@ pub(crate) use calendar::{DAY, date, date_and_time, day, midnight};
 pub(crate) use clock::Clock;
 pub use deploy_tokens::DeployToken;
 pub(crate) use deploy_tokens::StoredDeployToken;
+pub(crate) use lfs::{Lfs, Lock};
 pub use modes::Modes;
 pub(crate) use people::{Session, User};
 pub use people::{UserFlag, UserId};
@@ -58,6 +60,11 @@ impl Site {
         format!("{}{}{path}", self.origin, self.base_path)
     }
 
+    /// Where an object of LFS is kept, whichever projects have it.
+    pub(crate) fn lfs_object(&self, oid: &str) -> PathBuf {
+        self.home.join("lfs").join(oid)
+    }
+
     /// The bare repository of a project.
     pub(crate) fn repository(&self, project: u64) -> PathBuf {
         self.home.join("repositories").join(format!("{project}.git"))
@@ -82,6 +89,7 @@ pub(crate) struct World {
     pub(crate) roles: Vec<(UserId, String, Role)>,
     /// The same through groups that projects are shared with: `permissions` does not show them (§3).
     pub(crate) shared_roles: Vec<(UserId, String, Role)>,
+    pub(crate) lfs: Lfs,
     pub(crate) bans: Bans,
     pub(crate) faults: Vec<Fault>,
     pub(crate) log: Vec<Request>,
@@ -106,6 +114,7 @@ impl World {
             projects: Vec::new(),
             roles: Vec::new(),
             shared_roles: Vec::new(),
+            lfs: Lfs::default(),
             bans: Bans::default(),
             faults: Vec::new(),
             log: Vec::new(),

@@ -32,6 +32,8 @@ pub struct Modes {
     /// Something in front of GitLab lets only requests with this header through, name and value.
     /// (People sign in there in another way, so the pages for them stay open.)
     pub gateway: Option<(String, String)>,
+    /// Off: LFS is switched off for the whole installation, and answers 501.
+    pub lfs: bool,
     /// Groups that demand a live SAML session for git, with the address the refusal prints (§2.2).
     pub sso_enforced: BTreeMap<String, String>,
     /// Old paths of renamed projects that GitLab still remembers, with the new ones: git and the
@@ -55,6 +57,7 @@ impl Default for Modes {
             omit_expires_in: false,
             unseen_for: Duration::ZERO,
             gateway: None,
+            lfs: true,
             sso_enforced: BTreeMap::new(),
             moved: BTreeMap::new(),
             protected_default_branch: false,

@@ -11,6 +11,7 @@ mod device;
 mod faults;
 mod git;
 mod info;
+mod lfs;
 mod personal_tokens;
 mod program;
 mod refresh;
