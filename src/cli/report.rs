@@ -33,7 +33,9 @@ fn paragraph(account: &Account, all: &[Account], now: &Now) -> String {
         false => {
             let may = Rights::of(account.scopes.iter().map(String::as_str)).phrase();
             lines.push(format!("  may {may} ({})", account.scopes.join(", ")));
-            lines.push(format!("  its tokens are in {place}"));
+            if !account.detail.contains(place) {
+                lines.push(format!("  its tokens are in {place}"));
+            }
         }
     }
     lines.push(format!("  {}", history(account, now)));

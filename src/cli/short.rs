@@ -20,6 +20,7 @@ fn phrase(account: &Account, all: &[Account]) -> Option<String> {
         State::Relink => "link again",
         State::Unreachable => "unreachable",
         State::Unsaved => "not saved",
+        State::Ok if !account.detail.is_empty() => "ends soon",
         _ if account.spare.as_deref() == Some("ended") => "spare lost",
         _ if !account.notices.is_empty() => "see status",
         _ => return None,
@@ -45,6 +46,8 @@ mod tests {
         assert_eq!(render(&[with(State::Relink)]), "gitlab.example: link again");
         assert_eq!(render(&[Account { spare: Some("ended".into()), ..example() }]), "gitlab.example: spare lost");
         assert_eq!(render(&[Account { notices: vec!["x".into()], ..example() }]), "gitlab.example: see status");
+        let ending = Account { detail: "the token ends at 2023-11-20 00:13, in 5 days".into(), ..example() };
+        assert_eq!(render(&[ending]), "gitlab.example: ends soon");
         let two = [with(State::Unreachable), Account { label: "bob".into(), ..with(State::Unsaved) }];
         assert_eq!(render(&two), "alice@gitlab.example: unreachable; bob@gitlab.example: not saved");
         let many: Vec<Account> =

@@ -18,7 +18,7 @@ impl Accounts {
             Cause::Ended | Cause::Gone => status.state == State::Relink,
             Cause::Unsaved => status.state == State::Unsaved,
             Cause::Spare(_) => matches!(status.spare, Some(Spare::Ended(_))) || status.state == State::Relink,
-            Cause::Expiring => false,
+            Cause::Expiring => status.state == State::Ok && !status.detail.is_empty(),
         };
         let now = Timestamp::now();
         let open = self.notices().open(&account.profile.id()).into_iter().filter(|(cause, _)| !is_said(*cause));
