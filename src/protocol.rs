@@ -77,6 +77,16 @@ pub mod action {
     pub const PROJECT: &str = "project";
     /// How an account's owner is named in commits: `name` and `email`, if the server says so.
     pub const AUTHOR: &str = "author";
+    /// Whether the files with tokens are encrypted, and whether the key is here.
+    pub const VAULT_STATUS: &str = "vault_status";
+    /// Encrypt them; `with` says how, `passphrase` may go with it.
+    pub const VAULT_ENCRYPT: &str = "vault_encrypt";
+    /// Get the key; `passphrase` may go with it.
+    pub const VAULT_UNLOCK: &str = "vault_unlock";
+    /// Forget the key.
+    pub const VAULT_LOCK: &str = "vault_lock";
+    /// Take the encryption back.
+    pub const VAULT_DECRYPT: &str = "vault_decrypt";
     /// Finish what runs, save, and end.
     pub const STOP: &str = "stop";
 }
@@ -98,12 +108,14 @@ pub enum Code {
     Refused,
     /// The place where tokens are kept could not be read or written.
     Store,
+    /// Tokens are encrypted, and the person must unlock them.
+    Locked,
     /// Anything else.
     Failed,
 }
 
 impl Code {
-    const ALL: [(Code, &str, u8); 8] = [
+    const ALL: [(Code, &str, u8); 9] = [
         (Code::Unsupported, "unsupported", 1),
         (Code::Usage, "usage", 2),
         (Code::NotLinked, "not-linked", 3),
@@ -111,6 +123,7 @@ impl Code {
         (Code::Unreachable, "unreachable", 5),
         (Code::Refused, "refused", 6),
         (Code::Store, "store", 1),
+        (Code::Locked, "locked", 4),
         (Code::Failed, "failed", 1),
     ];
 
@@ -145,6 +158,8 @@ pub enum State {
     Unreachable,
     /// The person must link again.
     Relink,
+    /// Its tokens are encrypted, and the person must unlock them.
+    Locked,
     /// It works, but its newest tokens are in the daemon's memory alone.
     Unsaved,
     /// A word of a newer daemon.
@@ -154,7 +169,7 @@ pub enum State {
 impl State {
     /// The state of a word.
     pub fn from_word(word: &str) -> Self {
-        let known = [State::Ok, State::Renewing, State::Unreachable, State::Relink, State::Unsaved];
+        let known = [State::Ok, State::Renewing, State::Unreachable, State::Relink, State::Locked, State::Unsaved];
         known.into_iter().find(|state| state.word() == word).unwrap_or_else(|| State::Unknown(word.into()))
     }
 
@@ -165,6 +180,7 @@ impl State {
             State::Renewing => "renewing",
             State::Unreachable => "unreachable",
             State::Relink => "relink",
+            State::Locked => "locked",
             State::Unsaved => "unsaved",
             State::Unknown(word) => word,
         }

@@ -38,4 +38,8 @@ mod status;
 mod token;
 mod tokens;
 mod unlinking;
+#[cfg(target_os = "linux")]
+mod vault;
+#[cfg(target_os = "linux")]
+mod vault_safely;
 mod words;

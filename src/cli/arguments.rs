@@ -74,6 +74,9 @@ pub(super) enum Verb {
     /// Clone one project, several, or a whole group, each to the directories of its path
     #[command(alias = "clone", long_about = IMPORT, after_help = IMPORT_EXAMPLES)]
     Import(Import),
+    /// Encrypt the files with tokens, where no keyring keeps them; lock and unlock them
+    #[command(long_about = VAULT, after_help = VAULT_EXAMPLES)]
+    Vault(Vault),
     /// Let git ask this program for a GitLab
     #[command(long_about = CONFIGURE)]
     Configure(Configure),
@@ -204,6 +207,20 @@ const LOG_EXAMPLES: &str = "\
 Examples:
   git credential-gitlab log --since 2h
   git credential-gitlab log --since 7d --json | jq -r .program | sort | uniq -c";
+
+const VAULT: &str = "\
+Encrypt the files with tokens, where no keyring keeps them; lock and unlock them.
+
+Without a verb it says how they are. The key is kept by systemd, sealed with the machine's TPM where
+there is one, or wrapped with a passphrase, which is asked for once until the machine is switched
+off. While it is locked git gets no token, and is told what to type.";
+
+const VAULT_EXAMPLES: &str = "\
+Examples:
+  git credential-gitlab vault                     encrypted? locked?
+  git credential-gitlab vault encrypt             with systemd's key, where that works
+  git credential-gitlab vault encrypt --with passphrase
+  git credential-gitlab vault unlock --passphrase-stdin <passphrase.txt";
 
 const CONFIGURE: &str = "\
 Let git ask this program for a GitLab.
@@ -434,6 +451,54 @@ pub(super) struct Token {
     /// How many seconds it must still live, as far as the server grants that
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(super) min_life: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Vault {
+    #[command(subcommand)]
+    pub(super) verb: Option<VaultVerb>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum VaultVerb {
+    /// Encrypt what is there, and all that comes; or go on where that broke off
+    Encrypt {
+        /// What the key is wrapped with [default: systemd where it works, else a passphrase]
+        #[arg(long)]
+        with: Option<With>,
+        /// Read a passphrase from the first line of stdin
+        #[arg(long)]
+        passphrase_stdin: bool,
+    },
+    /// Get the key: asks for the passphrase, if there is one
+    Unlock {
+        /// Read the passphrase from the first line of stdin
+        #[arg(long)]
+        passphrase_stdin: bool,
+    },
+    /// Forget the key: nobody gets a token before it is unlocked
+    Lock,
+    /// Take the encryption back: the tokens are in plain files again
+    Decrypt,
+}
+
+/// What the key is wrapped with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum With {
+    /// A passphrase, asked for once until the machine is switched off
+    Passphrase,
+    /// systemd-creds: the machine's TPM, or a key that only root can read
+    Systemd,
+}
+
+impl With {
+    /// The word on the command line and on the wire.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            With::Passphrase => "passphrase",
+            With::Systemd => "systemd",
+        }
+    }
 }
 
 #[derive(Debug, Args)]

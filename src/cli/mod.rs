@@ -6,7 +6,7 @@
 //! stderr, both through `terminal`, which is why nothing else needs to distrust a text.
 //!
 //! ```text
-//! link, unlink, status, log, use_account, repos, token, import, configure, daemon   the verbs
+//! link, unlink, status, log, use_account, repos, token, import, vault, configure, daemon   the verbs
 //!   registration, linked, consent -> paste, qr, browser   what only link needs
 //!   report, short, json -> time               how status looks
 //!   project, project_table -> time            how repos looks
@@ -66,6 +66,7 @@ mod time;
 mod token;
 mod unlink;
 mod use_account;
+mod vault;
 mod whose;
 
 /// Runs the verb of a command line, whose first word is the program's own name. The result is
@@ -97,6 +98,7 @@ fn verb(verb: Verb, terminal: Terminal) -> Result<u8, Error> {
         Verb::Repos(wanted) => repos::run(&wanted, terminal),
         Verb::Token(wanted) => token::run(&wanted, terminal),
         Verb::Import(wanted) => import::run(&wanted, terminal),
+        Verb::Vault(wanted) => vault::run(&wanted, terminal),
         Verb::Configure(wanted) => configure::configure(&wanted, terminal),
         Verb::Unconfigure(wanted) => configure::unconfigure(&wanted, terminal),
         Verb::Daemon { verb } => daemon::run(&verb, terminal),

@@ -69,6 +69,7 @@ fn condition(account: &Account, now: &Now) -> String {
             format!("no new token could be had{because}; the account stays linked, and is tried again by itself")
         }
         State::Relink => format!("does not work any more{because}"),
+        State::Locked => "is locked: its tokens are encrypted, and the key is not here".into(),
         State::Unsaved => format!("works, but its newest tokens could not be saved{because}; that is tried again"),
         State::Unknown(word) => format!("{word}{because}"),
     }
@@ -126,6 +127,7 @@ fn remedy(account: &Account, all: &[Account]) -> Option<String> {
         State::Ok if !account.detail.is_empty() => Some(format!("to mend it: {link} (with a new token)")),
         State::Ok | State::Renewing | State::Unknown(_) => None,
         State::Relink => Some(format!("to mend it: {link}")),
+        State::Locked => Some("to mend it: git credential-gitlab vault unlock".into()),
         State::Unreachable => Some(format!("to see more: git credential-gitlab doctor {host}")),
         State::Unsaved => Some(format!("to mend it: {link} --store file (if it can't be saved at all)")),
     }

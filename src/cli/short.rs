@@ -19,6 +19,7 @@ fn phrase(account: &Account, all: &[Account]) -> Option<String> {
     let what = match &account.state {
         State::Relink => "link again",
         State::Unreachable => "unreachable",
+        State::Locked => "locked",
         State::Unsaved => "not saved",
         State::Ok if !account.detail.is_empty() => "ends soon",
         _ if account.spare.as_deref() == Some("ended") => "spare lost",

@@ -59,8 +59,8 @@ pub(super) fn not_linked(host: Option<&Host>) -> String {
 fn exit_code(accounts: &[Account], has_problems: bool) -> u8 {
     let some = |state: State| accounts.iter().any(|account| account.state == state);
     match () {
-        // Only a person can mend a state file.
-        () if has_problems || some(State::Relink) => Code::Relink.exit_code(),
+        // Only a person can mend a state file, or unlock one.
+        () if has_problems || some(State::Relink) || some(State::Locked) => Code::Relink.exit_code(),
         () if accounts.is_empty() => Code::NotLinked.exit_code(),
         () if some(State::Unreachable) => Code::Unreachable.exit_code(),
         () => 0,
@@ -81,6 +81,7 @@ mod tests {
         assert_eq!(exit_code(&[], true), 4);
         assert_eq!(exit_code(&with(&[State::Ok, State::Renewing, State::Unsaved]), false), 0);
         assert_eq!(exit_code(&with(&[State::Ok]), true), 4);
+        assert_eq!(exit_code(&with(&[State::Ok, State::Locked]), false), 4);
         assert_eq!(exit_code(&with(&[State::Unreachable, State::Ok]), false), 5);
         assert_eq!(exit_code(&with(&[State::Unreachable, State::Relink]), false), 4);
     }

@@ -29,6 +29,7 @@ mod secret;
 mod server;
 mod store;
 mod systemd;
+mod vault;
 mod words;
 
 use std::io::{self, Write};

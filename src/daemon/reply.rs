@@ -6,6 +6,7 @@ use super::clock::Timestamp;
 use super::gitlab::GitLab;
 use super::profile::Profile;
 use super::schedule::Reason;
+use super::store::StoreError;
 use crate::credential::{Attributes, printable};
 use crate::protocol::{Code, Failure};
 
@@ -45,6 +46,10 @@ pub fn refused(account: &Account, refusal: Refusal) -> Failure {
                  before it bans this address; to see more: git credential-gitlab doctor"
             );
             Failure::new(Code::Refused, text)
+        }
+        Refusal::Store(StoreError::VaultLocked) => {
+            let text = format!("the tokens of {who} are locked; to unlock them: git credential-gitlab vault unlock");
+            Failure::new(Code::Locked, text)
         }
         Refusal::Store(why) => {
             let place = account.vault.place();

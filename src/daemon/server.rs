@@ -19,6 +19,7 @@ use super::listener;
 use super::reply::{self, account_status, credential, refused};
 use super::repos::{self, Listing, Stopped};
 use super::secret::Secret;
+use super::vault;
 use crate::absent;
 use crate::credential::{Attributes, Parser};
 use crate::instance::Instance;
@@ -126,6 +127,11 @@ impl Server {
             action::LINK => self.link(stream, &request).await,
             action::AUTHOR => send(stream, &examine::author(&self.accounts, &request).await).await,
             action::UNLINK => self.unlink(stream, &request).await,
+            action::VAULT_STATUS
+            | action::VAULT_ENCRYPT
+            | action::VAULT_UNLOCK
+            | action::VAULT_LOCK
+            | action::VAULT_DECRYPT => send(stream, &vault::answer(&self.accounts, &request).await).await,
             action::STOP => {
                 let block = Attributes::new().with("pid", std::process::id().to_string()).with(key::DONE, "1");
                 send(stream, &block).await?;

@@ -10,6 +10,8 @@ pub mod proxy;
 pub mod pty;
 pub mod run;
 pub mod tokens;
+#[cfg(target_os = "linux")]
+pub mod vault;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -128,6 +130,8 @@ impl Sandbox {
         // Nobody's desktop: no window of it, and no keyring.
         let no_bus = self.directory.path().join("no-bus");
         command.env("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}", no_bus.display()));
+        // Not the key that systemd keeps for this machine, nor one that it would make for it.
+        command.env("SYSTEMD_CREDENTIAL_SECRET", self.directory.path().join("credential.secret"));
         // No system file, no prompt, no language.
         command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));

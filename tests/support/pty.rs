@@ -1,10 +1,11 @@
 //! A terminal with a person at it: `script` gives a program one.
 
+use std::fs;
 use std::io::{Read, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
-use super::{PATIENCE, Sandbox};
+use super::{PATIENCE, Sandbox, eventually};
 
 /// A program in a terminal.
 pub struct Pty {
@@ -46,6 +47,18 @@ impl Pty {
         let start = self.screen[..self.seen - text.len()].rfind('\n').map_or(0, |newline| newline + 1);
         self.wait_for("\n");
         self.screen[start..self.seen].trim().to_owned()
+    }
+
+    /// Waits until what is typed is not shown: that comes a moment after the question for it.
+    pub fn wait_for_no_echo(&self) {
+        let pid = self.child.id();
+        let inside = || fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        eventually("what is typed is not shown", || {
+            let inside = inside();
+            let Some(first) = inside.split_whitespace().next() else { return false };
+            let asked = Command::new("stty").args(["-a", "-F", &format!("/proc/{first}/fd/0")]).output();
+            String::from_utf8_lossy(&asked.expect("stty is installed").stdout).contains(" -echo ")
+        });
     }
 
     fn more(&mut self) -> bool {

@@ -5,6 +5,8 @@ use gitlab_stand_in::{Application, Endpoint, Fault, Role, What};
 use super::transcript::Transcript;
 use crate::support::keyring::Desktop;
 use crate::support::tokens::days;
+#[cfg(target_os = "linux")]
+use crate::support::vault::Vaulted;
 use crate::support::{Finished, Sandbox};
 
 /// The words of a link, after the verb.
@@ -111,6 +113,33 @@ fn what_is_read_where_there_is_a_keyring() {
     page.verb(&["status"]);
     page.verb(&["unlink"]);
     page.ends("keyring");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_is_read_of_the_encryption() {
+    let vaulted = Vaulted::new();
+    let sandbox = &*vaulted;
+    let mut page = Transcript::new(sandbox);
+    page.verb(&["vault"]);
+    page.verb(&["vault", "unlock"]);
+    page.verb(&["vault", "encrypt", "--with", "passphrase"]);
+    page.verb_with_input(&["vault", "encrypt", "--passphrase-stdin"], "\n");
+    page.verb_with_input(&["vault", "encrypt", "--passphrase-stdin"], "short\n");
+    page.verb(&["status"]);
+    page.after("Locked").verb(&["vault", "lock"]);
+    page.verb(&["vault"]);
+    page.get();
+    page.verb(&["status"]);
+    page.verb(&["status", "--short"]);
+    page.verb(&["repos"]);
+    page.verb(&["import", "group/app"]);
+    page.verb(&["link", sandbox.gitlab.url(), "--client-id", &sandbox.client_id]);
+    page.verb(&["vault", "decrypt"]);
+    page.after("Unlocked").verb_with_input(&["vault", "unlock", "--passphrase-stdin"], "wrong\n");
+    page.verb_with_input(&["vault", "unlock", "--passphrase-stdin"], "short\n");
+    page.verb(&["vault", "decrypt"]);
+    page.ends("vault");
 }
 
 #[test]

@@ -99,7 +99,7 @@ pub(super) struct Entry {
 
 /// The exit code: of what fails, what the person must do comes before what they can wait for.
 pub(super) fn exit_code(entries: &[Entry]) -> u8 {
-    const ORDER: [Code; 4] = [Code::Relink, Code::NotLinked, Code::Refused, Code::Unreachable];
+    const ORDER: [Code; 5] = [Code::Relink, Code::Locked, Code::NotLinked, Code::Refused, Code::Unreachable];
     let mut codes = entries.iter().filter_map(|entry| entry.finding.code);
     let worst = ORDER.into_iter().find(|code| codes.clone().any(|found| found == *code));
     worst.or(codes.next().map(|_| Code::Failed)).map_or(0, Code::exit_code)

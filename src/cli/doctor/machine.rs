@@ -212,12 +212,17 @@ pub(super) fn token_store(machine: &Machine) -> Finding {
         Ok(found) => &found.accounts,
         Err(_) => return Finding::skip("no daemon answers"),
     };
-    let troubled = accounts.iter().find(|account| account.state == State::Unsaved || is_about_store(account));
+    let troubled = accounts
+        .iter()
+        .find(|account| matches!(account.state, State::Unsaved | State::Locked) || is_about_store(account));
     if let Some(account) = troubled {
         let text = format!("{} as {}: {}", account.host, account.label, account.detail);
         let link = format!("git credential-gitlab link {} --account {}", account.short_host(), account.label);
         return match account.state {
             State::Relink => Finding::fail(Code::Relink, text).fix(link),
+            State::Locked => {
+                Finding::fail(Code::Locked, text + " and locked").fix("git credential-gitlab vault unlock")
+            }
             _ => Finding::fail(Code::Store, text).fix(format!("{link} --store file")),
         };
     }
@@ -230,11 +235,12 @@ pub(super) fn token_store(machine: &Machine) -> Finding {
     let mut places: Vec<&str> = accounts.iter().map(|account| account.store_place.as_str()).collect();
     places.sort_unstable();
     places.dedup();
-    let in_file = accounts.iter().any(|account| account.store == "file");
+    let is_open = |account: &&Account| account.store == "file" && !account.store_place.starts_with("an encrypted");
+    let in_open_file = accounts.iter().any(|account| is_open(&account));
     match places.is_empty() {
         true => Finding::skip("nothing is linked"),
         false => {
-            let note = if in_file { ", not encrypted" } else { "" };
+            let note = if in_open_file { ", not encrypted" } else { "" };
             Finding::ok(format!("the tokens are in {}{note}", places.join(" and ")))
         }
     }
@@ -376,6 +382,7 @@ mod tests {
             Outcome::Fail
         );
         assert_eq!(with(State::Unsaved, "could not be saved", "file"), Outcome::Fail);
+        assert_eq!(with(State::Locked, "its tokens are in an encrypted file", "file"), Outcome::Fail);
         assert_eq!(with(State::Ok, "", "memory"), Outcome::Warn);
         assert_eq!(with(State::Unreachable, "the server answered 503", "keyring"), Outcome::Ok);
     }

@@ -91,6 +91,7 @@ pub(super) fn account(view: &View) -> Finding {
             let link = format!("git credential-gitlab link {}", origin.short());
             Finding::fail(*code, why).fix(match code {
                 Code::NotLinked | Code::Relink => link,
+                Code::Locked => "git credential-gitlab vault unlock".into(),
                 Code::Unsupported => "git credential-gitlab daemon restart".into(),
                 _ => "git credential-gitlab status --check".into(),
             })

@@ -208,6 +208,9 @@ pub(super) fn login(view: &AccountView) -> Finding {
     let why = if account.detail.is_empty() { String::new() } else { format!(": {}", account.detail) };
     match account.state {
         State::Relink => Finding::fail(Code::Relink, format!("it does not work any more{why}")).fix(view.link()),
+        State::Locked => {
+            Finding::fail(Code::Locked, "its tokens are encrypted and locked").fix("git credential-gitlab vault unlock")
+        }
         State::Unreachable => Finding::fail(Code::Unreachable, format!("no new token could be had{why}"))
             .fix(format!("git credential-gitlab status {} --check", account.short_host())),
         State::Unsaved => Finding::warn(format!("it works, but its newest tokens are not saved{why}"))

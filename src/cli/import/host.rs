@@ -88,6 +88,13 @@ impl Host {
             );
             return Err(Failure::new(Code::Relink, text));
         }
+        if let Some(account) = meant.filter(|account| account.state == State::Locked) {
+            let (label, instance) = (&account.label, &self.instance);
+            let text = format!(
+                "the tokens of {label} at {instance} are locked; to unlock them: git credential-gitlab vault unlock"
+            );
+            return Err(Failure::new(Code::Locked, text));
+        }
         if meant.is_none() && (account.is_some() || self.accounts.is_empty()) {
             let labels: Vec<&str> = self.accounts.iter().map(|account| account.label.as_str()).collect();
             return Err(Failure::new(Code::NotLinked, absent::from(&self.instance, account, &labels)));

@@ -136,7 +136,7 @@ impl Actor {
             }
             Command::Status { check, reply } => {
                 self.watching.push(Watching { check, reply });
-                if check && self.logins.held().is_none() {
+                if self.logins.is_locked() || check && self.logins.held().is_none() {
                     self.begin(Work::Load);
                 }
                 self.tell(false);
@@ -194,7 +194,7 @@ impl Actor {
     /// Tells how the account is to everybody who can be told now. `asked`: the server has just
     /// been asked.
     fn tell(&mut self, asked: bool) {
-        if matches!(self.logins, Logins::Unread) && self.work.is_some() {
+        if (matches!(self.logins, Logins::Unread) || self.logins.is_locked()) && self.work.is_some() {
             return;
         }
         if self.watching.iter().any(|watching| watching.check) {
@@ -311,7 +311,7 @@ impl Actor {
     /// Tells the person what is wrong, once, and forgets what is over.
     fn tell_person(&mut self, over: &[Cause]) {
         let profile = &self.means.server.profile;
-        let present = telling::present(profile, &self.logins, self.means.vault.place(), Timestamp::now());
+        let present = telling::present(profile, &self.logins, &self.means.vault.place(), Timestamp::now());
         for cause in over.iter().filter(|over| !present.iter().any(|(cause, _)| cause == *over)) {
             self.told.remove(cause);
             self.notices.settle(&profile.id(), *cause);
@@ -332,7 +332,7 @@ impl Actor {
 
     fn status(&self) -> Status {
         let now = Timestamp::now();
-        let (state, detail) = match self.logins.state(self.means.vault.place(), now) {
+        let (state, detail) = match self.logins.state(&self.means.vault.place(), now) {
             (State::Relink, why) => (State::Relink, why),
             _ if matches!(self.work, Some((Work::Renew(_), _))) => (State::Renewing, String::new()),
             (State::Unsaved, why) => (State::Unsaved, why),

@@ -205,9 +205,15 @@ impl Logins {
             Logins::Absent(why) if why.needs_link() => {
                 (State::Relink, format!("its tokens were in {place}, but {why}"))
             }
+            Logins::Absent(StoreError::VaultLocked) => (State::Locked, format!("its tokens are in {place}")),
             Logins::Absent(why) => (State::Unreachable, format!("its tokens are in {place}, but {why}")),
             Logins::Held(held) => held.state(place, now),
         }
+    }
+
+    /// Whether somebody who asks finds the key missing that may have come since.
+    pub(super) fn is_locked(&self) -> bool {
+        matches!(self, Logins::Absent(StoreError::VaultLocked))
     }
 
     /// The logins in memory.

@@ -44,8 +44,12 @@ pub(super) fn renewed(held: &mut Held, slot: Slot, renewal: Renewal, means: &Mea
         }
         // Nothing was spent. Whether it was unlinked elsewhere, the profile's file will tell.
         Renewal::Store(why) => {
-            let place = means.vault.place();
-            let why = format!("its tokens are in {place}, but {why}, so nothing was renewed");
+            let why = match why {
+                StoreError::VaultLocked => "nothing was renewed, because its tokens are locked; to unlock them: \
+                                            git credential-gitlab vault unlock"
+                    .into(),
+                why => format!("its tokens are in {}, but {why}, so nothing was renewed", means.vault.place()),
+            };
             tracing::warn!(account = %who, ?slot, %why, "not renewed");
             change(held, slot, means, |schedule| schedule.on_failed(now, why, None, jitter()));
         }

@@ -165,6 +165,7 @@ impl Accounts {
         let done = self.revoke_and_wipe(&account, held.as_ref(), local, &mut revoked).await;
         if done.is_ok() {
             self.remove(&id);
+            self.forget_key_without_accounts();
             return done;
         }
         let revived = account.revive(self.places.clone(), held);
@@ -244,7 +245,7 @@ impl Accounts {
         format!("git credential-gitlab unlink {}{account} --local", profile.instance.short())
     }
 
-    fn put(&self, account: Account) {
+    pub(super) fn put(&self, account: Account) {
         // Not brought up to date: that would run the account from its new file a second time.
         let mut known = self.known_so_far();
         known.accounts.retain(|other| other.profile.id() != account.profile.id());

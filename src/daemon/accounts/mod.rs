@@ -2,6 +2,7 @@
 
 mod changes;
 mod choices;
+mod encrypting;
 mod finding;
 mod telling;
 
@@ -23,6 +24,7 @@ use crate::instance::Instance;
 use crate::protocol::{Code, Failure};
 pub use changes::Unlinked;
 use choices::Choices;
+pub use encrypting::{Found, Rewritten};
 pub use finding::{Question, instance_in, names};
 
 /// The accounts of this state directory. Another daemon may add and remove some (a container on
@@ -38,6 +40,8 @@ pub struct Accounts {
     choices: tokio::sync::Mutex<Option<Chosen>>,
     /// Held while an account is linked or unlinked: one after the other.
     changing: tokio::sync::Mutex<()>,
+    /// How many wrong passphrases were tried one after the other.
+    wrong_passphrases: tokio::sync::Mutex<u32>,
     /// What has to be done to its end although nobody waits for it.
     errands: Mutex<JoinSet<()>>,
     /// True once the daemon is to end.
@@ -64,6 +68,7 @@ impl Accounts {
             known: Mutex::default(),
             choices: tokio::sync::Mutex::default(),
             changing: tokio::sync::Mutex::default(),
+            wrong_passphrases: tokio::sync::Mutex::default(),
             errands: Mutex::default(),
             ending: watch::Sender::new(false),
         }

@@ -11,7 +11,7 @@ use crate::daemon::config;
 use crate::daemon::gitlab::{Endpoints, GitLab, Network};
 use crate::daemon::profile::Profile;
 use crate::daemon::secret::Secret;
-use crate::daemon::store::{Record, StoreKind, Vault};
+use crate::daemon::store::{Record, StoreError, StoreKind, Vault};
 use crate::idn;
 use crate::instance::Instance;
 use crate::label;
@@ -261,27 +261,28 @@ fn truth(word: &str) -> Option<bool> {
 
 /// The store the person wants, if it works; else what works here, the keyring first.
 async fn store(wanted: Option<String>, accounts: &Accounts) -> Result<(Vault, String), Refused> {
-    let failed = |vault: &Vault, why: String| {
-        Refused::from(Failure::new(Code::Store, format!("tokens can't be kept in {}: {why}", vault.place())))
+    let failed = |vault: &Vault, why: StoreError| {
+        let code = if why == StoreError::VaultLocked { Code::Locked } else { Code::Store };
+        Refused::from(Failure::new(code, format!("tokens can't be kept in {}: {why}", vault.place())))
     };
     if let Some(word) = wanted {
         let unknown =
             || Failure::new(Code::Usage, format!("there is no store {word:?}: it is keyring, file or memory"));
         let vault = accounts.vault(StoreKind::from_word(&word).ok_or_else(unknown)?);
-        vault.probe().await.map_err(|why| failed(&vault, why.to_string()))?;
-        let place = vault.place().to_owned();
+        vault.probe().await.map_err(|why| failed(&vault, why))?;
+        let place = vault.place();
         return Ok((vault, place));
     }
     let keyring = accounts.vault(StoreKind::Keyring);
     let no_keyring = match keyring.probe().await {
         Ok(()) => {
-            let place = keyring.place().to_owned();
+            let place = keyring.place();
             return Ok((keyring, place));
         }
         Err(why) => why,
     };
     let file = accounts.vault(StoreKind::File);
-    file.probe().await.map_err(|why| failed(&file, why.to_string()))?;
+    file.probe().await.map_err(|why| failed(&file, why))?;
     let place = format!("{}, because {} can't be used: {no_keyring}", file.place(), keyring.place());
     Ok((file, place))
 }

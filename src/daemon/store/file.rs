@@ -1,8 +1,12 @@
-//! Tokens in files that only this user can read, one per account.
+//! Tokens in files that only this user can read, one per login; encrypted where the person wants.
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
+use super::encryption::{Encryption, RECORD};
 use super::{Prompt, Store, StoreError};
 use crate::daemon::files;
 use crate::endpoint::make_private;
@@ -10,15 +14,16 @@ use crate::endpoint::make_private;
 /// The files of one directory.
 pub(super) struct Files {
     directory: PathBuf,
+    encryption: Arc<Encryption>,
 }
 
 impl Files {
-    pub(super) fn new(directory: &Path) -> Self {
-        Self { directory: directory.into() }
+    pub(super) fn new(directory: &Path, encryption: Arc<Encryption>) -> Self {
+        Self { directory: directory.into(), encryption }
     }
 
     fn path(&self, id: &str) -> PathBuf {
-        self.directory.join(format!("{id}.tokens"))
+        self.directory.join(format!("{id}.{RECORD}"))
     }
 }
 
@@ -28,14 +33,22 @@ fn failed(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
 }
 
 impl Store for Files {
-    fn load(&mut self, id: &str, _prompt: Prompt) -> Result<Option<Vec<u8>>, StoreError> {
+    fn load(&mut self, id: &str, _prompt: Prompt) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
         let path = self.path(id);
-        files::read(&path).map_err(failed(&path))
+        // A second time, if another daemon has just decrypted it and removed the key.
+        for _ in 0..2 {
+            let Some(bytes) = files::read(&path).map_err(failed(&path))? else { return Ok(None) };
+            if let Some(record) = self.encryption.open(id, Zeroizing::new(bytes))? {
+                return Ok(Some(record));
+            }
+        }
+        Err(StoreError::KeyGone)
     }
 
     fn save(&mut self, id: &str, bytes: &[u8], _prompt: Prompt) -> Result<(), StoreError> {
         let path = self.path(id);
-        make_private(&self.directory).and_then(|()| files::write(&path, bytes)).map_err(failed(&path))
+        let bytes = self.encryption.seal(id, bytes)?;
+        make_private(&self.directory).and_then(|()| files::write(&path, &bytes)).map_err(failed(&path))
     }
 
     fn delete(&mut self, id: &str, _prompt: Prompt) -> Result<(), StoreError> {

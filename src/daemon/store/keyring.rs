@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use keyring_core::{CredentialStore, Entry, Error};
+use zeroize::Zeroizing;
 
 use super::{Prompt, Store, StoreError};
 use crate::endpoint::NAME;
@@ -80,8 +81,8 @@ impl Keyring {
 }
 
 impl Store for Keyring {
-    fn load(&mut self, id: &str, prompt: Prompt) -> Result<Option<Vec<u8>>, StoreError> {
-        self.with(id, prompt, Entry::get_secret)
+    fn load(&mut self, id: &str, prompt: Prompt) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        self.with(id, prompt, |entry| entry.get_secret().map(Zeroizing::new))
     }
 
     fn save(&mut self, id: &str, bytes: &[u8], prompt: Prompt) -> Result<(), StoreError> {

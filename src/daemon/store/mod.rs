@@ -1,23 +1,27 @@
-//! Where tokens are kept: the desktop's keyring, a private file, or this process's memory.
+//! Where tokens are kept: the desktop's keyring, a private file (encrypted, where the person wants),
+//! or this process's memory.
 //!
 //! A keyring call blocks, for ever when it waits for an unlock prompt that nobody sees. So each
 //! store lives in a thread of its own behind a [`Vault`], which takes one call at a time and
 //! gives up waiting after a while.
 
+mod encryption;
 mod file;
 mod keyring;
 mod memory;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
+use zeroize::Zeroizing;
 
 use super::clock::Timestamp;
 use super::secret::Secret;
+pub use encryption::{Count, Encryption, Refused, State, Wish};
 
 /// Longer than a healthy keyring ever takes (measured: 12 ms), shorter than git's patience.
 const CALL_WITHIN: Duration = Duration::from_secs(5);
@@ -201,14 +205,20 @@ impl StoreKind {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// Locked, and only a person can unlock it.
-    #[error("it is locked")]
+    #[error("it is locked; unlock it, and git works again")]
     Locked,
+    /// It is encrypted, and the key is not here.
+    #[error("it is locked; to unlock it: git credential-gitlab vault unlock")]
+    VaultLocked,
     /// It does not answer; perhaps it waits for a person.
     #[error("it did not answer within {0} s")]
     Silent(u64),
     /// There is no entry for the account.
     #[error("they are no longer there")]
     Gone,
+    /// It is encrypted, and nothing can open it.
+    #[error("they are encrypted, and the file with their key is gone")]
+    KeyGone,
     /// There is none here, or it failed.
     #[error("{0}")]
     Unavailable(String),
@@ -223,12 +233,12 @@ pub enum StoreError {
 impl StoreError {
     /// Whether it is about what is stored there, and not about the store.
     pub fn is_lasting(&self) -> bool {
-        matches!(self, StoreError::Gone | StoreError::Corrupt | StoreError::Newer)
+        matches!(self, StoreError::Gone | StoreError::KeyGone | StoreError::Corrupt | StoreError::Newer)
     }
 
     /// Whether only linking again helps.
     pub fn needs_link(&self) -> bool {
-        matches!(self, StoreError::Gone | StoreError::Corrupt)
+        matches!(self, StoreError::Gone | StoreError::KeyGone | StoreError::Corrupt)
     }
 }
 
@@ -243,7 +253,7 @@ pub enum Prompt {
 
 /// One place for bytes under a name. Calls may block.
 trait Store {
-    fn load(&mut self, id: &str, prompt: Prompt) -> Result<Option<Vec<u8>>, StoreError>;
+    fn load(&mut self, id: &str, prompt: Prompt) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError>;
     fn save(&mut self, id: &str, bytes: &[u8], prompt: Prompt) -> Result<(), StoreError>;
     fn delete(&mut self, id: &str, prompt: Prompt) -> Result<(), StoreError>;
 }
@@ -255,6 +265,8 @@ type Job = Box<dyn FnOnce(&mut dyn Store) + Send>;
 pub struct Vault {
     kind: StoreKind,
     place: String,
+    /// Of files alone.
+    encryption: Option<Arc<Encryption>>,
     jobs: mpsc::Sender<Job>,
 }
 
@@ -267,13 +279,14 @@ impl fmt::Debug for Vault {
 impl Vault {
     /// Opens a store; files go into `directory`. Nothing is touched before the first call.
     pub fn open(kind: StoreKind, directory: &Path) -> Self {
-        let (place, store): (String, Box<dyn Store + Send>) = match kind {
-            StoreKind::Keyring => (keyring::PLACE.into(), Box::<keyring::Keyring>::default()),
-            StoreKind::File => {
-                let place = format!("a file in {} that only you can read", directory.display());
-                (place, Box::new(file::Files::new(directory)))
+        let encryption = (kind == StoreKind::File).then(|| Arc::new(Encryption::at(directory)));
+        let (place, store): (String, Box<dyn Store + Send>) = match &encryption {
+            Some(encryption) => {
+                let place = format!("file in {} that only you can read", directory.display());
+                (place, Box::new(file::Files::new(directory, encryption.clone())))
             }
-            StoreKind::Memory => ("the daemon's memory, until it ends".into(), Box::<memory::Memory>::default()),
+            None if kind == StoreKind::Keyring => (keyring::PLACE.into(), Box::<keyring::Keyring>::default()),
+            None => ("the daemon's memory, until it ends".into(), Box::<memory::Memory>::default()),
         };
         let (jobs, todo) = mpsc::channel::<Job>();
         let mut store = store;
@@ -285,7 +298,7 @@ impl Vault {
                 }
             })
             .expect("a thread can be started");
-        Self { kind, place, jobs }
+        Self { kind, place, encryption, jobs }
     }
 
     /// Which store it is.
@@ -294,8 +307,17 @@ impl Vault {
     }
 
     /// The same for people: "tokens are kept in ...".
-    pub fn place(&self) -> &str {
-        &self.place
+    pub fn place(&self) -> String {
+        match &self.encryption {
+            Some(encryption) if encryption.is_on() => format!("an encrypted {}", self.place),
+            Some(_) => format!("a {}", self.place),
+            None => self.place.clone(),
+        }
+    }
+
+    /// The encryption of its files, if it has files.
+    pub fn encryption(&self) -> Option<&Arc<Encryption>> {
+        self.encryption.as_ref()
     }
 
     /// What is stored under a name.
@@ -308,8 +330,19 @@ impl Vault {
     /// Stores a record durably: when this returns, it survives a power cut.
     pub async fn save(&self, id: &str, record: &Record, prompt: Prompt) -> Result<(), StoreError> {
         let id = id.to_owned();
-        let bytes = zeroize::Zeroizing::new(serde_json::to_vec(record).expect("a record is plain data"));
+        let bytes = Zeroizing::new(serde_json::to_vec(record).expect("a record is plain data"));
         self.call(prompt, move |store, prompt| store.save(&id, &bytes, prompt)).await
+    }
+
+    /// Writes what is stored under a name once more, as it is to be written now: encrypted, or not.
+    /// What a crash has left of an earlier write goes with it.
+    pub async fn rewrite(&self, id: &str) -> Result<(), StoreError> {
+        let id = id.to_owned();
+        let rewrite = move |store: &mut dyn Store, prompt| match store.load(&id, prompt)? {
+            Some(bytes) => store.save(&id, &bytes, prompt),
+            None => store.delete(&id, prompt),
+        };
+        self.call(Prompt::Forbidden, rewrite).await
     }
 
     /// Makes a save that failed undone: one that only took too long may still be carried out, and
@@ -336,12 +369,12 @@ impl Vault {
     /// Tries whether the store works here, by writing, reading and deleting an entry.
     pub async fn probe(&self) -> Result<(), StoreError> {
         // Another daemon may be trying the same store at the same moment.
-        let name = format!("probe-{}", std::process::id());
+        let name = format!("{}{}", encryption::PROBE, std::process::id());
         self.call(Prompt::Allowed, move |store, prompt| {
             store.save(&name, b"probe", prompt)?;
             let read = store.load(&name, prompt)?;
             store.delete(&name, prompt)?;
-            match read.as_deref() {
+            match read.as_deref().map(Vec::as_slice) {
                 Some(b"probe") => Ok(()),
                 _ => Err(StoreError::Unavailable("it does not keep what is stored in it".into())),
             }
