@@ -16,6 +16,9 @@ pub const NAME: &str = "git-credential-gitlab";
 /// The journal's name in the state directory: the daemon writes it, `log` reads it.
 pub const JOURNAL: &str = "journal";
 
+/// The directory in the state directory that has a file per account, and how their names end.
+pub const ACCOUNTS: (&str, &str) = ("accounts", "json");
+
 /// A directory that is always there and holds nobody up: whoever starts a program that must not
 /// depend on the current directory, which may be somebody's work tree, starts it here.
 pub const ROOT: &str = if cfg!(windows) { r"C:\" } else { "/" };
@@ -114,6 +117,19 @@ pub fn state_directory() -> Result<PathBuf, NoEndpoint> {
         }
     };
     Ok(base.join(NAME))
+}
+
+/// Whether something may be linked: there is the file of an account, or it can't be seen whether
+/// there is one.
+pub fn may_have_accounts() -> bool {
+    let (directory, ending) = ACCOUNTS;
+    let Ok(state) = state_directory() else { return true };
+    match state.join(directory).read_dir() {
+        Ok(mut entries) => entries.any(|entry| {
+            entry.map_or(true, |entry| Path::new(&entry.file_name()).extension().is_some_and(|it| it == ending))
+        }),
+        Err(why) => why.kind() != io::ErrorKind::NotFound,
+    }
 }
 
 fn absolute(variable: &'static str) -> Result<Option<PathBuf>, NoEndpoint> {

@@ -116,7 +116,7 @@ where
             if !account.is_empty() {
                 request.push(key::ACCOUNT, account);
             }
-            match ask(&request, Start::IfAbsent, GET_WITHIN) {
+            match ask(&request, Start::IfLinked, GET_WITHIN) {
                 Ok(None) => {}
                 Ok(Some(answer)) => {
                     if let Some(failure) = Failure::in_block(&answer) {

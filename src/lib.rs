@@ -16,11 +16,12 @@
 //!
 //! Each of these has one job that no other room does: only `credential` knows `=` and newline;
 //! only an account's task (`daemon::account` with its `daemon::renewal`) and, while that task is
-//! retired, `daemon::accounts::changes` and `daemon::accounts::encrypting` write to `daemon::store`;
-//! only `daemon::gitlab` knows URLs and HTTP; `daemon::schedule` does no input or output. What differs between platforms is in
-//! `endpoint`, `client`, `daemon::listener`, `daemon::hardening`, `daemon::systemd`,
-//! `daemon::asker`, `daemon::notices`,
-//! `daemon::store::keyring` and `daemon::store::encryption::kernel`; elsewhere it is a line or two (file modes, signals, the browser).
+//! retired, `daemon::accounts::changes` and `daemon::accounts::encrypting` write to
+//! `daemon::store`; only `daemon::gitlab` knows URLs and HTTP; `daemon::schedule` does no input or
+//! output. What differs between platforms is in `endpoint`, `client`, `daemon::listener`,
+//! `daemon::hardening`, `daemon::systemd`, `daemon::asker`, `daemon::notices`, `daemon::files`,
+//! `daemon::link::visitor`, `daemon::store::keyring` and `daemon::store::encryption::kernel`;
+//! elsewhere it is a line or two (file modes, signals, the browser).
 
 #[cfg(any(feature = "cli", feature = "daemon"))]
 pub mod absent;

@@ -4,6 +4,7 @@
 mod support;
 
 mod accounts;
+mod attacks;
 mod bad_input;
 mod clients;
 mod clock;
@@ -23,6 +24,7 @@ mod keyring;
 mod lfs;
 mod linking;
 mod listener;
+mod memory;
 mod network;
 mod notices;
 mod pages;
@@ -35,6 +37,7 @@ mod secrets;
 mod soak;
 mod spare;
 mod status;
+mod threat_model;
 mod token;
 mod tokens;
 mod unlinking;

@@ -7,6 +7,11 @@ use std::process::ExitCode;
 use git_credential_gitlab::credential::printable;
 use git_credential_gitlab::daemon::{self, Options};
 
+/// Tokens pass through libraries that copy them and know nothing of secrets. Whatever this program
+/// frees is overwritten first, so that no memory holds a token that nobody uses any more.
+#[global_allocator]
+static WIPING: zeroizing_alloc::ZeroAlloc<std::alloc::System> = zeroizing_alloc::ZeroAlloc(std::alloc::System);
+
 const USAGE: &str = "usage: git-credential-gitlab--daemon [--foreground] [--socket PATH]";
 
 fn main() -> ExitCode {

@@ -9,6 +9,9 @@ use crate::protocol::{NETWORK_VARIABLES, key};
 /// The variables whose values are paths. The daemon works in another directory than this shell.
 const PATHS: [&str; 5] = ["GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_SSL_CERT", "GIT_SSL_KEY", "SSL_CERT_FILE"];
 
+/// For one link alone, and it is warned of.
+const NOT_KEPT: &str = "GIT_SSL_NO_VERIFY";
+
 /// Adds what this process sees to a request.
 pub(super) fn add_to(request: &mut Attributes) {
     for name in NETWORK_VARIABLES {
@@ -16,6 +19,18 @@ pub(super) fn add_to(request: &mut Attributes) {
             request.push(key::ENVIRONMENT, format!("{name}={}", for_the_daemon(name, value)));
         }
     }
+}
+
+/// What is kept of it with the account, for the person: they may not know that a project's
+/// settings put it into their shell. Names alone: a proxy's address may have a password in it.
+pub(super) fn kept() -> Option<String> {
+    let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let names: Vec<&str> = NETWORK_VARIABLES.into_iter().filter(|name| *name != NOT_KEPT).filter(is_set).collect();
+    let names = names.split_last().map(|(last, others)| match others {
+        [] => (*last).to_owned(),
+        others => format!("{} and {last}", others.join(", ")),
+    })?;
+    Some(format!("from now on it is reached as this shell says, also from elsewhere ({names})"))
 }
 
 fn for_the_daemon(name: &str, value: String) -> String {

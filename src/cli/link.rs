@@ -76,6 +76,9 @@ pub(super) fn run(wanted: &Link, terminal: Terminal) -> Result<u8, Error> {
     terminal.print(&format!("linked {} as {}", linked.host, linked.label))?;
     let instance = Instance::parse(&linked.host).map_err(|_| Error::Incomplete("host"))?;
     linked::explain(&instance, &linked.label, &linked.scopes, terminal);
+    if let Some(kept) = environment::kept() {
+        terminal.note(&format!("{instance}: {kept}"));
+    }
     let mut code = 0;
     if let Some(why) = &linked.no_spare {
         let again = format!("git credential-gitlab link {} --account {} --spare", instance.short(), linked.label);

@@ -1,6 +1,7 @@
 //! Talking to the daemon: connect, start it if it is absent, send a request, read the reply, and
 //! never wait longer than asked.
 
+mod environment;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
@@ -17,6 +18,8 @@ use crate::credential::{Attributes, Malformed, Parser, printable};
 use crate::endpoint::{self, Endpoint, NoEndpoint};
 use crate::protocol::{self, MAX_MESSAGE};
 
+pub use environment::{GIT_VARIABLES_KEPT, for_daemon};
+
 /// The daemon's program, looked for beside our own.
 pub const DAEMON: &str = "git-credential-gitlab--daemon";
 
@@ -29,15 +32,14 @@ const TRIES: u32 = 3;
 /// A process that is killed is gone after a few milliseconds.
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
-/// The variables of git's that say where a person's config is. All others describe a repository
-/// or a single command.
-pub const GIT_VARIABLES_KEPT: [&str; 3] = ["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"];
-
 /// Whether to start a daemon where none answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
     /// No: `erase` and `store` have nothing to say to a daemon that was not there.
     Never,
+    /// Yes, if something may be linked: else git gets silence, which takes no daemon. So a build or
+    /// a test with a home of its own starts none in the place of the person's.
+    IfLinked,
     /// Yes, unless the person named the socket.
     IfAbsent,
 }
@@ -49,6 +51,8 @@ pub enum CallError {
     NoEndpoint(NoEndpoint),
     /// None answers there, and none may be started.
     Absent(PathBuf),
+    /// None answers there, and it would have nothing to say.
+    NothingLinked,
     /// The socket belongs to another user, or is no socket.
     NotOurs(PathBuf),
     /// It was started and said why it can't run, or its program is missing.
@@ -66,6 +70,7 @@ impl fmt::Display for CallError {
         match self {
             CallError::NoEndpoint(why) => write!(f, "{why}"),
             CallError::Absent(path) => write!(f, "no daemon answers at {}", path.display()),
+            CallError::NothingLinked => f.write_str("nothing is linked"),
             CallError::NotOurs(path) => write!(f, "{} is not a socket of this user, so it is not used", path.display()),
             CallError::CannotStart(why) => write!(f, "the daemon could not be started: {why}"),
             CallError::Silent(waited) => {
@@ -116,8 +121,11 @@ pub enum Heard {
 
 /// Sends a request and reads its reply of one block. `None`: the daemon has nothing to say.
 pub fn ask(request: &Attributes, start: Start, within: Duration) -> Result<Option<Attributes>, CallError> {
-    let (_, block) = begin(request, start, within)?;
-    Ok(Some(block).filter(|block| !block.is_empty()))
+    match begin(request, start, within) {
+        Ok((_, block)) => Ok(Some(block).filter(|block| !block.is_empty())),
+        Err(CallError::NothingLinked) => Ok(None),
+        Err(why) => Err(why),
+    }
 }
 
 /// Sends a request and reads the first block of its reply; the rest is left to be read.
@@ -147,6 +155,7 @@ fn send(request: &Attributes, start: Start, within: Duration) -> Result<Conversa
     let stream = match Stream::connect(&endpoint.path)? {
         Some(stream) => stream,
         None if endpoint.explicit || start == Start::Never => return Err(CallError::Absent(endpoint.path)),
+        None if start == Start::IfLinked && !endpoint::may_have_accounts() => return Err(CallError::NothingLinked),
         None => {
             start_daemon(&endpoint, within)?;
             Stream::connect(&endpoint.path)?.ok_or(CallError::Absent(endpoint.path))?
@@ -226,12 +235,7 @@ pub fn start_daemon(endpoint: &Endpoint, within: Duration) -> Result<(), CallErr
     // The daemon outlives this git command: nothing of ours may stay open in it, and nothing of
     // this git command's environment may steer it.
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    command.current_dir(endpoint::ROOT);
-    for (name, _) in std::env::vars_os() {
-        if !belongs_to_daemon(&name.to_string_lossy()) {
-            command.env_remove(name);
-        }
-    }
+    command.current_dir(endpoint::ROOT).env_clear().envs(for_daemon());
     #[cfg(windows)]
     {
         std::os::windows::process::CommandExt::creation_flags(&mut command, windows::DETACHED);
@@ -253,15 +257,6 @@ pub fn start_daemon(endpoint: &Endpoint, within: Duration) -> Result<(), CallErr
         Ok(_) => Err(cannot("it ended without a word; see daemon.log in its state directory".into())),
         Err(_) => Err(CallError::Silent(within)),
     }
-}
-
-/// What of our environment a daemon may keep. git's variables describe one repository and one
-/// command (`GIT_DIR`, `GIT_CONFIG_PARAMETERS`, `GIT_SSL_NO_VERIFY`), a loader's may replace its
-/// code; the daemon serves every command to come.
-pub fn belongs_to_daemon(name: &str) -> bool {
-    let ours = name.starts_with("GIT_CREDENTIAL_GITLAB_") && name != endpoint::SOCKET_VARIABLE;
-    ours || GIT_VARIABLES_KEPT.contains(&name)
-        || !["GIT_", "LD_", "DYLD_"].iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Becomes another program; returns only if that failed.
@@ -300,18 +295,3 @@ pub use unix::end_after;
 use windows::Stream;
 #[cfg(windows)]
 pub use windows::end_after;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_of_one_git_command_steers_the_daemon() {
-        for name in ["GIT_DIR", "GIT_CONFIG_PARAMETERS", "GIT_SSL_NO_VERIFY", "LD_PRELOAD", endpoint::SOCKET_VARIABLE] {
-            assert!(!belongs_to_daemon(name), "{name}");
-        }
-        for name in ["HOME", "XDG_STATE_HOME", "GIT_CONFIG_GLOBAL", "GIT_CREDENTIAL_GITLAB_STORE", "https_proxy"] {
-            assert!(belongs_to_daemon(name), "{name}");
-        }
-    }
-}

@@ -13,7 +13,7 @@ use tokio::process::Command;
 
 use super::gitlab::{Authorities, Endpoints, Network, Proxy, TlsFiles};
 use super::secret::Secret;
-use crate::client::belongs_to_daemon;
+use crate::client::for_daemon;
 use crate::credential::printable;
 use crate::endpoint::ROOT;
 use crate::instance::Instance;
@@ -195,11 +195,7 @@ async fn extra_headers(instance: &Instance) -> Result<Vec<Secret>, ConfigError> 
 async fn git(question: &[&str], input: &str) -> Result<Vec<u8>, ConfigError> {
     let mut git = Command::new("git");
     git.args(["config", "-z"]).args(question);
-    git.current_dir(ROOT);
-    for (name, _) in std::env::vars_os().filter(|(name, _)| !belongs_to_daemon(&name.to_string_lossy())) {
-        git.env_remove(name);
-    }
-    git.env("LC_ALL", "C");
+    git.current_dir(ROOT).env_clear().envs(for_daemon()).env("LC_ALL", "C");
     git.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let answer = async {
         let mut git = git.spawn()?;

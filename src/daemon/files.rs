@@ -1,4 +1,5 @@
-//! Small private files that are either the old or the new version, whatever happens.
+//! Small private files that are either the old or the new version, whatever happens; and how any
+//! file of ours is opened.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -7,9 +8,45 @@ use std::path::{Path, PathBuf};
 /// More than any file of ours has; a larger one is not ours.
 const MAX_FILE: u64 = 64 * 1024;
 
+/// Opens a file in a directory of ours; one that is made is this user's alone. Our directories
+/// let nobody else in, but they may have been open before, and what was planted then is still
+/// there: a link that leads elsewhere, somebody else's file, a pipe that keeps us waiting.
+pub fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        options.mode(0o600).custom_flags(flags.bits().cast_signed());
+    }
+    let file = options.open(path).map_err(|why| if is_about_link(&why) { planted() } else { why })?;
+    let found = file.metadata()?;
+    #[cfg(unix)]
+    let is_ours = std::os::unix::fs::MetadataExt::uid(&found) == crate::endpoint::user_id();
+    #[cfg(not(unix))]
+    let is_ours = true; // the profile directory's access list says so
+    if found.is_file() && is_ours { Ok(file) } else { Err(planted()) }
+}
+
+#[cfg(unix)]
+fn is_about_link(why: &io::Error) -> bool {
+    why.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+}
+
+#[cfg(not(unix))]
+fn is_about_link(_why: &io::Error) -> bool {
+    false
+}
+
+fn planted() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        "it is no file of this user, so it is not used; look at it, and remove it",
+    )
+}
+
 /// Reads a whole file. `None` if there is none.
 pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let file = match File::open(path) {
+    let file = match open(OpenOptions::new().read(true), path) {
         Ok(file) => file,
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(why) => return Err(why),
@@ -31,11 +68,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
         _ => {}
     }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&new)?;
+    let mut file = open(OpenOptions::new().write(true).create_new(true), &new)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     drop(file);
     if let Err(why) = written.and_then(|()| fs::rename(&new, path)) {
@@ -93,6 +126,30 @@ mod tests {
         remove(&path).expect("removed");
         remove(&path).expect("removed twice");
         assert_eq!(fs::read_dir(directory.path()).expect("a directory").count(), 0);
+    }
+
+    #[cfg(target_os = "linux")] // where pipes can be made without unsafe
+    #[test]
+    fn what_was_planted_in_a_files_place_is_not_used() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (path, elsewhere) = (directory.path().join("state"), directory.path().join("elsewhere"));
+        fs::write(&elsewhere, "precious").expect("written");
+        std::os::unix::fs::symlink(&elsewhere, &path).expect("linked");
+        assert_eq!(read(&path).map_err(|why| why.kind()), Err(io::ErrorKind::PermissionDenied));
+        assert!(open(OpenOptions::new().create(true).append(true), &path).is_err());
+        // A write replaces the link, not what it leads to.
+        write(&path, b"new").expect("written");
+        assert_eq!(fs::read(&elsewhere).expect("there"), b"precious");
+        fs::remove_file(&path).expect("removed");
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)
+            .expect("a pipe");
+        assert!(read(&path).is_err(), "and nobody waits for a writer");
+        if crate::endpoint::user_id() == 0 {
+            fs::remove_file(&path).expect("removed");
+            fs::write(&path, "planted").expect("written");
+            std::os::unix::fs::chown(&path, Some(65534), None).expect("given away");
+            assert!(read(&path).is_err(), "another user's");
+        }
     }
 
     #[test]

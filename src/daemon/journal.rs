@@ -18,6 +18,7 @@ use super::account::Account;
 use super::asker::{Asker, Process};
 use super::clock::Timestamp;
 use super::config;
+use super::files;
 use crate::credential::Attributes;
 use crate::instance::Instance;
 use crate::place;
@@ -170,11 +171,7 @@ fn append(path: &Path, line: &str) -> io::Result<()> {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    files::open(OpenOptions::new().create(true).append(true), path)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use interprocess::local_socket::tokio::{Listener, Stream, prelude::*};
 use interprocess::local_socket::{GenericFilePath, ListenerOptions};
 
+use super::files;
 use crate::endpoint::{Endpoint, make_private};
 
 /// The winner of a race, or a daemon that is ending, needs less; whoever started us gives up
@@ -45,7 +46,8 @@ pub struct Lead {
 /// Takes the lock, or finds that another daemon has it and answers.
 pub fn start(endpoint: &Endpoint, state: &Path, passed: Option<i32>) -> io::Result<Start> {
     let lock_path = lock_path(endpoint, state)?;
-    let lock = File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(at(&lock_path))?;
+    let lock =
+        files::open(File::options().create(true).truncate(false).write(true), &lock_path).map_err(at(&lock_path))?;
     let deadline = Instant::now() + LOCK_WITHIN;
     loop {
         match lock.try_lock() {
@@ -103,8 +105,10 @@ impl Lead {
 /// Whether the other side is this user.
 #[cfg(unix)]
 pub fn is_own_user(stream: &Stream) -> bool {
-    let peer = stream.peer_creds().ok().and_then(|peer| peer.euid());
-    peer == Some(crate::endpoint::user_id())
+    // Not by interprocess: it takes a client whose process number can't be told, because it is of
+    // another container, for none at all.
+    let Stream::UdSocket(stream) = stream;
+    stream.inner().peer_cred().is_ok_and(|peer| peer.uid() == crate::endpoint::user_id())
 }
 
 /// The pipe's access list lets nobody else connect.
@@ -133,10 +137,11 @@ fn at(path: &Path) -> impl Fn(io::Error) -> io::Error {
 }
 
 #[cfg(unix)]
-fn lock_path(endpoint: &Endpoint, _state: &Path) -> io::Result<PathBuf> {
+fn lock_path(endpoint: &Endpoint, state: &Path) -> io::Result<PathBuf> {
     let directory = endpoint.path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     // A directory that the person chose for an explicit socket is theirs to protect.
-    if directory.file_name().is_some_and(|name| name == crate::endpoint::NAME) || !directory.exists() {
+    let is_our_own = directory.file_name().is_some_and(|name| name == crate::endpoint::NAME);
+    if is_our_own || directory.starts_with(state) || !directory.exists() {
         make_private(directory).map_err(at(directory))?;
     }
     Ok(endpoint.path.with_extension("lock"))
@@ -156,9 +161,15 @@ fn answers(path: &Path) -> bool {
 /// `reclaim_name` and `try_overwrite` stay off: they remove sockets by name, whoever's they are.
 fn bind(path: &Path) -> io::Result<Listener> {
     #[cfg(unix)]
-    match std::fs::remove_file(path) {
-        Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
-        _ => {}
+    match path.symlink_metadata() {
+        Err(why) if why.kind() == io::ErrorKind::NotFound => {}
+        Err(why) => return Err(why),
+        // What is no socket was never ours: somebody may miss it.
+        Ok(found) if !std::os::unix::fs::FileTypeExt::is_socket(&found.file_type()) => {
+            let why = "something that is no socket is in the socket's place; look at it, and move it away";
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, why));
+        }
+        Ok(_) => std::fs::remove_file(path)?,
     }
     let options = ListenerOptions::new().name(path.to_fs_name::<GenericFilePath>()?).reclaim_name(false);
     #[cfg(target_os = "linux")]

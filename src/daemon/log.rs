@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tracing::level_filters::LevelFilter;
 
+use super::files;
 use super::places::Places;
 
 /// Sets the level: `error`, `warn`, `info` (the default), `debug`, `trace`, `off`.
@@ -21,7 +22,7 @@ pub fn begin(places: &Places, foreground: bool) -> io::Result<File> {
         fs::rename(&path, path.with_extension("log.old"))?;
     }
     let named = |why: io::Error| io::Error::new(why.kind(), format!("{}: {why}", path.display()));
-    let log = File::options().create(true).append(true).open(&path).map_err(named)?;
+    let log = files::open(File::options().create(true).append(true), &path).map_err(named)?;
     let level = std::env::var(LEVEL_VARIABLE).ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
     let builder = tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_target(false);
     match foreground {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use directories::ProjectDirs;
 
-use crate::endpoint::{JOURNAL, NAME};
+use super::files;
+use crate::endpoint::{ACCOUNTS, JOURNAL, NAME};
 
 /// Another daemon's renewal takes as long as the server's answer may take, and two saves.
 const LEASE_WITHIN: Duration = Duration::from_secs(45);
@@ -39,7 +40,7 @@ impl Places {
 
     /// One file per account with what is not secret.
     pub fn accounts(&self) -> PathBuf {
-        self.state.join("accounts")
+        self.state.join(ACCOUNTS.0)
     }
 
     /// Without a keyring, one file per account with its tokens; always, the leases on accounts.
@@ -66,7 +67,7 @@ impl Places {
     /// container, cron without XDG variables); the file lock makes them take turns.
     pub async fn lease(&self, id: &str) -> std::io::Result<File> {
         let path = self.tokens().join(format!("{id}.lock"));
-        let open = || File::options().create(true).truncate(false).write(true).open(&path);
+        let open = || files::open(File::options().create(true).truncate(false).write(true), &path);
         let mut file = open()?;
         let poll = Duration::from_millis(20);
         let deadline = tokio::time::Instant::now() + LEASE_WITHIN;

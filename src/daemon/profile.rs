@@ -10,6 +10,7 @@ use super::gitlab::{Endpoints, Network, TokenKind};
 use super::schedule::MIN_LIFE;
 use super::store::{Kind, StoreKind};
 use crate::credential::printable;
+use crate::endpoint::ACCOUNTS;
 use crate::instance::Instance;
 use crate::label;
 
@@ -233,7 +234,7 @@ impl Profile {
     }
 
     fn path(&self, directory: &Path) -> PathBuf {
-        directory.join(format!("{}.json", self.id()))
+        directory.join(format!("{}.{}", self.id(), ACCOUNTS.1))
     }
 
     /// Whether it is among those in a directory.
@@ -261,7 +262,7 @@ impl Profile {
             Err(why) => return (profiles, vec![unreadable(directory, &why.to_string())]),
         };
         let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-        paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == ACCOUNTS.1));
         paths.sort();
         for path in paths {
             match Self::load(&path) {

@@ -1,8 +1,8 @@
 //! What comes to the loopback listener, and what it is answered.
 //!
 //! Anybody on this machine can come: port scanners, prefetching browsers, other sites' pages by
-//! a rebound name. So only one path, Host and state is taken; whatever else comes gets a page and
-//! does not end the wait.
+//! a rebound name. So only one path, Host and state is taken, of this user's programs alone;
+//! whatever else comes gets a page and does not end the wait.
 //!
 //! No address with a code in it stays in the browser: it is answered with the way to one without.
 //! The page that tells how it went has a path that only this browser is told, so that nobody
@@ -20,6 +20,7 @@ use oauth2::CsrfToken;
 use tokio::sync::{mpsc, watch};
 
 use super::page;
+use super::visitor::Visitor;
 use crate::daemon::gitlab::error_word;
 use crate::daemon::secret::Secret;
 
@@ -132,6 +133,14 @@ impl Callback {
         }
     }
 
+    /// Whether a browser with this state is awaited, or was here.
+    fn knows(&self, state: &Secret) -> bool {
+        match &*self.turn.borrow() {
+            Turn::Nobody => false,
+            Turn::Awaited(known) | Turn::Here { state: known, .. } => known == state,
+        }
+    }
+
     /// Takes the browser that is awaited, once. It is given what its page will be, also if it
     /// comes again.
     fn take(&self, state: &Secret, outcome: Result<Secret, String>) -> Option<watch::Receiver<Option<Page>>> {
@@ -175,7 +184,11 @@ impl Callback {
     }
 }
 
-pub(super) async fn answer(request: Request<Incoming>, to: Arc<Callback>) -> Result<Response<Full<Bytes>>, Infallible> {
+pub(super) async fn answer(
+    request: Request<Incoming>,
+    from: Visitor,
+    to: Arc<Callback>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     let headers = request.headers();
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     if !to.hosts.iter().any(|ours| ours == host) {
@@ -194,14 +207,14 @@ pub(super) async fn answer(request: Request<Incoming>, to: Arc<Callback>) -> Res
             Some(page) => respond(StatusCode::OK, page),
             None => respond(StatusCode::BAD_REQUEST, page::stranger()),
         },
-        path if path == to.path => come_back(request.uri().query(), &to).await,
+        path if path == to.path => come_back(request.uri().query(), from, &to).await,
         "/favicon.ico" => respond(StatusCode::NO_CONTENT, String::new()),
         _ => respond(StatusCode::NOT_FOUND, page::nothing()),
     })
 }
 
 /// A browser at the path of the redirect URI.
-async fn come_back(query: Option<&str>, to: &Callback) -> Response<Full<Bytes>> {
+async fn come_back(query: Option<&str>, from: Visitor, to: &Callback) -> Response<Full<Bytes>> {
     let Some(query) = query else { return respond(StatusCode::BAD_REQUEST, page::stranger()) };
     let value = |name: &str| {
         form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
@@ -211,7 +224,16 @@ async fn come_back(query: Option<&str>, to: &Callback) -> Response<Full<Bytes>> 
         (code, None) => code.map(|code| Ok(Secret::new(code))),
     };
     let state = value("state").map(Secret::new);
-    let coming = outcome.zip(state).and_then(|(outcome, state)| to.take(&state, outcome));
+    let coming = match outcome.zip(state) {
+        Some((outcome, state)) if to.knows(&state) => match from.is_welcome().await {
+            true => to.take(&state, outcome),
+            false => {
+                tracing::warn!("what another user brought in the place of a browser was not taken");
+                None
+            }
+        },
+        _ => None,
+    };
     let Some(mut coming) = coming else { return see_other(&to.path, page::stranger()) };
     let page = match tokio::time::timeout(PAGE_WITHIN, coming.wait_for(Option::is_some)).await {
         Ok(Ok(page)) => page.clone(),

@@ -2,7 +2,7 @@
 //!
 //! It is open while a browser is awaited, and then until that browser has seen its page.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use url::Url;
 
 use super::callback::{self, Callback, Page, Return};
+use super::visitor::Visitor;
 use crate::daemon::secret::Secret;
 use crate::protocol::{Code, Failure};
 
@@ -43,8 +44,8 @@ pub(super) struct Loopback {
     returns: mpsc::Receiver<Return>,
     /// The port is a free one, not one of the person's that the next link will need.
     any_port: bool,
-    /// Dropped with this: then the listener closes as soon as the browser has what it came for.
-    _open: oneshot::Sender<()>,
+    /// Dropped with this: then each listener closes as soon as the browser has what it came for.
+    _open: Vec<oneshot::Sender<()>>,
 }
 
 /// Longer than a listener stays after its browser was answered (five seconds for the page, three
@@ -79,6 +80,15 @@ impl Loopback {
         let any_port = port == 0;
         let listener = bind(SocketAddr::new(address, port)).await.map_err(busy)?;
         let port = listener.local_addr().map_err(busy)?.port();
+        let mut listeners = vec![listener];
+        if named {
+            // A browser goes to the sixth version's first. Nobody else must wait for it there.
+            match bind(SocketAddr::new(Ipv6Addr::LOCALHOST.into(), port)).await {
+                Ok(listener) => listeners.push(listener),
+                Err(why) if why.kind() == std::io::ErrorKind::AddrInUse => return Err(busy(why)),
+                Err(_) => {} // this machine does not have it
+            }
+        }
         uri.set_port(Some(port)).map_err(|()| unusable("it can't have a port"))?;
         let host = uri.host_str().unwrap_or_default();
         let hosts =
@@ -88,10 +98,13 @@ impl Loopback {
         let redirect_uri = if bare { uri.as_str().trim_end_matches('/').to_owned() } else { uri.to_string() };
         let (callback, returns) = Callback::new(uri.path(), hosts);
         let callback = Arc::new(callback);
-        let (open, closed) = oneshot::channel();
-        OPEN.fetch_add(1, Ordering::Relaxed);
-        tokio::spawn(serve(listener, callback.clone(), closed));
-        Ok(Self { redirect_uri, callback, returns, any_port, _open: open })
+        let serving = listeners.into_iter().map(|listener| {
+            let (open, closed) = oneshot::channel();
+            OPEN.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(serve(listener, callback.clone(), closed));
+            open
+        });
+        Ok(Self { redirect_uri, any_port, _open: serving.collect(), callback, returns })
     }
 
     /// The redirect URI to send.
@@ -144,14 +157,15 @@ async fn serve(listener: TcpListener, callback: Arc<Callback>, closed: oneshot::
             Some(_) = connections.join_next() => continue,
             () = &mut settled => break,
         };
-        let Ok((stream, _)) = accepted else {
+        let Ok((stream, theirs)) = accepted else {
             // Out of file descriptors, most likely.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let callback = callback.clone();
+        let Ok(ours) = stream.local_addr() else { continue }; // it is gone already
+        let (callback, visitor) = (callback.clone(), Visitor { theirs, ours });
         connections.spawn(async move {
-            let service = service_fn(move |request| callback::answer(request, callback.clone()));
+            let service = service_fn(move |request| callback::answer(request, visitor, callback.clone()));
             let mut http = hyper::server::conn::http1::Builder::new();
             http.keep_alive(false).timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN).max_buf_size(64 * 1024);
             let _ = http.serve_connection(TokioIo::new(stream), service).await; // the browser's affair

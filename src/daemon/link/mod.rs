@@ -14,6 +14,7 @@ mod loopback;
 mod page;
 mod request;
 mod token;
+mod visitor;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
