@@ -71,7 +71,11 @@ impl fmt::Display for CallError {
             CallError::NoEndpoint(why) => write!(f, "{why}"),
             CallError::Absent(path) => write!(f, "no daemon answers at {}", path.display()),
             CallError::NothingLinked => f.write_str("nothing is linked"),
-            CallError::NotOurs(path) => write!(f, "{} is not a socket of this user, so it is not used", path.display()),
+            CallError::NotOurs(path) => write!(
+                f,
+                "{} is not a socket of this user, so it is not used; to see more: git credential-gitlab doctor",
+                path.display()
+            ),
             CallError::CannotStart(why) => write!(f, "the daemon could not be started: {why}"),
             CallError::Silent(waited) => {
                 let seconds = waited.as_secs();
