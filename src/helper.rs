@@ -69,7 +69,7 @@ pub fn run(verb: Verb, stdin: impl Read, stdout: impl Write, stderr: impl Write)
 }
 
 /// [`run`] with the environment given, and the daemon as a function.
-fn run_with<Ask>(
+pub(crate) fn run_with<Ask>(
     verb: Verb,
     account: &[u8],
     stdin: impl Read,
@@ -165,7 +165,7 @@ fn for_git(answer: &Attributes) -> Vec<u8> {
     const OURS: [&str; 3] = [key::ERROR, key::MESSAGE, key::DONE];
     let mut lines = Vec::new();
     for (name, value) in answer.iter().filter(|(name, _)| !OURS.iter().any(|ours| ours.as_bytes() == *name)) {
-        if value.is_empty() || !value.iter().all(u8::is_ascii_graphic) {
+        if value.is_empty() || ![name, value].into_iter().flatten().all(u8::is_ascii_graphic) {
             return Vec::new();
         }
         lines.extend_from_slice(&[name, b"=", value, b"\n"].concat());
@@ -244,6 +244,8 @@ mod tests {
             let broken = Attributes::new().with("username", "oauth2").with("password", token);
             assert_eq!(run_get(WANTED.as_bytes(), Ok(Some(broken))).1, "", "{token:?}");
         }
+        let odd = answer().with("\u{1b}[2J", "x");
+        assert_eq!(run_get(WANTED.as_bytes(), Ok(Some(odd))).1, "");
         let half = Attributes::new().with("username", "oauth2");
         assert_eq!(run_get(WANTED.as_bytes(), Ok(Some(half))).1, "");
     }

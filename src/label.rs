@@ -5,6 +5,10 @@
 /// Ends the name of an account that can only read.
 const READ_ONLY: &str = "+read-only";
 
+/// GitLab's own limit for a user name.
+#[cfg(feature = "daemon")]
+const LONGEST_NAME: usize = 255;
+
 /// The name of a person's account.
 pub fn of(username: &str, read_only: bool) -> String {
     format!("{username}{}", if read_only { READ_ONLY } else { "" })
@@ -25,6 +29,14 @@ pub fn is_plain(label: &str) -> bool {
     let (username, _) = parts(label);
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     !username.is_empty() && !username.starts_with('-') && username.bytes().all(plain)
+}
+
+/// Whether it can be the user name of an account, a deploy token's too. It becomes part of the names of
+/// files.
+#[cfg(feature = "daemon")]
+pub fn is_username(name: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'+');
+    (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(fits)
 }
 
 #[cfg(test)]

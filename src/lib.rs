@@ -42,3 +42,5 @@ pub mod rights;
 pub mod cli;
 #[cfg(feature = "daemon")]
 pub mod daemon;
+#[cfg(all(any(test, fuzzing), feature = "cli", feature = "daemon"))]
+pub mod fuzzing;

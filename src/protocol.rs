@@ -211,7 +211,7 @@ impl Failure {
     pub fn in_block(block: &Attributes) -> Option<Self> {
         let word = block.get(key::ERROR)?;
         let code = Code::from_word(&String::from_utf8_lossy(word));
-        let message = block.get(key::MESSAGE).map(String::from_utf8_lossy);
+        let message = block.get(key::MESSAGE).filter(|message| !message.is_empty()).map(String::from_utf8_lossy);
         Some(Self::new(code, message.unwrap_or_else(|| "the daemon gave no reason".into())))
     }
 }

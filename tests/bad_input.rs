@@ -1,4 +1,5 @@
-//! Whatever comes in, nothing is lost, and the answer is silence or one clear line.
+//! Whatever comes in, nothing is lost, and the answer is silence or one clear line. What git and
+//! servers can say is in [`crate::hostile`], family by family.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -7,82 +8,7 @@ use std::time::Duration;
 
 use crate::support::{PATIENCE, Sandbox, make_private};
 
-#[test]
-fn hostile_questions_get_no_token_and_cost_nothing() {
-    let sandbox = Sandbox::linked();
-    let token = sandbox.token();
-    let question = sandbox.question();
-    let host = question.lines().find_map(|line| line.strip_prefix("host=")).expect("a host").to_owned();
-    let long = "x".repeat(1 << 20);
-    let hostile: Vec<Vec<u8>> = [
-        format!("{question}host=evil.example\n"),
-        format!("host=evil.example\n{question}"),
-        format!("{question}protocol=http\n"),
-        format!("protocol=http\nhost={host}\rx\n"),
-        format!("protocol=http\nhost={host}\0.evil\n"),
-        format!("protocol=http\nhost={host}\u{2028}\n"),
-        format!("protocol=http\nhost={host}\u{b}\n"),
-        format!("{question}nonsense\n"),
-        format!("{question}=x\n"),
-        format!("\u{feff}{question}"),
-        format!("\n{question}"),
-        format!("protocol=http\nhost={host}{long}\n"),
-        format!("protocol=http\nhost= {host}\n"),
-        format!("protocol=http\nhost=user@{host}\n"),
-        format!("protocol=http\nhost={host}/\n"),
-        format!("protocol=http\nhost={host}%00\n"),
-        format!("PROTOCOL=http\nHOST={host}\n"),
-        format!("url=http://{host}/\n"),
-        format!("{question}url=http://evil.example/\n"),
-        "protocol=http\nhost=\n".into(),
-        "host=\nprotocol=\n".into(),
-        "\n\n\n".into(),
-        String::new(),
-    ]
-    .into_iter()
-    .map(String::into_bytes)
-    .chain([vec![0xff, 0xfe, 0, 10, 61], [b"protocol=http\nhost=\xff", host.as_bytes(), b"\n"].concat()])
-    .collect();
-    for input in hostile {
-        let shown = String::from_utf8_lossy(&input[..input.len().min(80)]).into_owned();
-        let silent = sandbox.helper("get", &input);
-        assert_eq!(silent.stdout, "", "{shown:?}");
-        assert!(silent.stderr.lines().count() <= 1 && !silent.stderr.contains(&token), "{shown:?}: {silent:?}");
-        for verb in ["erase", "store"] {
-            let silent = sandbox.helper(verb, &input);
-            assert_eq!((silent.code, silent.stdout.as_str()), (Some(0), ""), "{verb} {shown:?}");
-        }
-    }
-    let odd = [
-        format!("{question}wwwauth[]={}\n", "x".repeat(70_000)),
-        format!("{question}path=../../../etc/passwd\n"),
-        format!("{question}path={}\n", "a/".repeat(30_000)),
-        format!("{question}password=guess\nquit=1\nstate[]=x\n"),
-        format!("{question}\nprotocol=https\n"),
-        question.replace('\n', "\r\n"),
-        format!("{}unknown[]=\u{1b}[2J\n", question.trim_end_matches('\n').to_owned() + "\n"),
-    ];
-    for input in odd {
-        assert_eq!(
-            sandbox.helper("get", &input).attribute("password").as_ref(),
-            Some(&token),
-            "{:?}",
-            &input[..60.min(input.len())]
-        );
-    }
-    assert_eq!(sandbox.token(), token);
-}
-
-#[test]
-fn operations_of_the_future_get_silence() {
-    let sandbox = Sandbox::linked();
-    for verb in ["", "GET", "list", "get\n", "approve"] {
-        let silent = sandbox.helper(verb, sandbox.question());
-        assert_eq!((silent.code, silent.stdout.as_str(), silent.stderr.as_str()), (Some(0), "", ""), "{verb:?}");
-    }
-    assert_eq!(sandbox.helper("capability", "x").stdout, "version 0\ncapability authtype\n");
-}
-
+/// Row H14.
 #[test]
 fn an_answer_comes_while_stdin_stays_open() {
     let sandbox = Sandbox::linked();
@@ -148,6 +74,7 @@ fn clients_that_say_nothing_keep_nobody_waiting_for_long() {
     assert_eq!(first.read(&mut [0; 16]).expect("it was hung up on"), 0);
 }
 
+/// Row N02.
 #[test]
 fn a_daemon_that_answers_nonsense_is_not_believed() {
     for answer in [

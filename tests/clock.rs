@@ -130,6 +130,7 @@ fn a_machine_that_sleeps_every_night_keeps_both_its_logins() {
     }
 }
 
+/// Row N04.
 #[test]
 fn a_clock_set_back_by_hours_changes_no_token_and_tells_git_no_wrong_end() {
     let (sandbox, clock) = linked();

@@ -96,6 +96,7 @@ fn a_daemon_that_is_terminated_finishes_its_renewal() {
     assert_eq!(sandbox.gitlab.token_requests(), 1, "the pair of the first renewal was saved");
 }
 
+/// Row N07.
 #[test]
 fn the_daemon_holds_nothing_of_whoever_started_it() {
     let sandbox = Sandbox::linked();
@@ -208,6 +209,7 @@ fn a_relative_or_foreign_runtime_directory_is_not_used() {
     }
 }
 
+/// Row N01.
 #[test]
 fn a_daemon_that_hangs_is_a_line_and_not_a_wait() {
     let sandbox = Sandbox::linked();

@@ -57,6 +57,7 @@ fn a_living_token_is_served_through_every_fault_and_then_renewed() {
     });
 }
 
+/// Row N03.
 #[test]
 fn an_expired_token_is_never_served_and_every_fault_passes() {
     for_each(passing(), |what, shown| {
@@ -252,7 +253,7 @@ fn a_long_transfer_outlives_what_is_fetched_beside_it() {
 }
 
 /// Moves the token endpoint of the linked account, as git config could have.
-fn move_token_endpoint(sandbox: &Sandbox, to: &str) {
+pub fn move_token_endpoint(sandbox: &Sandbox, to: &str) {
     let [profile] = &sandbox.state_files(".json")[..] else { panic!("one account") };
     let mut text: serde_json::Value = serde_json::from_slice(&std::fs::read(profile).expect("readable")).expect("JSON");
     text["endpoints"]["token"] = to.into();

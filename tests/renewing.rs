@@ -111,6 +111,7 @@ fn an_erase_of_another_password_costs_nothing() {
     assert_eq!(questions(&sandbox), 0);
 }
 
+/// Row H76.
 #[test]
 fn an_erase_of_yesterdays_token_leaves_todays_alone() {
     let sandbox = Sandbox::linked();
@@ -170,6 +171,7 @@ fn a_living_token_is_served_while_the_server_is_down() {
     assert_eq!(sandbox.account()["state"], "ok");
 }
 
+/// Row N03.
 #[test]
 fn an_expired_token_is_not_served_when_renewing_fails() {
     let sandbox = Sandbox::linked();

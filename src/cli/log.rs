@@ -4,7 +4,7 @@
 //! not a daemon runs.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 use comfy_table::{Row, Table, presets};
@@ -20,6 +20,9 @@ use crate::endpoint::{self, JOURNAL};
 /// The ending of the file that was set aside when the journal had grown too large.
 const OLD: &str = "old";
 
+/// Twice what the daemon lets it grow to; of a longer one only the beginning is shown.
+const MAX_JOURNAL: u64 = 8 << 20;
+
 /// A line of the journal: as it was written, and as what it says.
 struct Line<'a> {
     text: &'a str,
@@ -33,22 +36,43 @@ pub(super) fn run(wanted: &Log, terminal: Terminal) -> Result<u8, Error> {
     let text = read(&journal.with_extension(OLD))? + &read(&journal)?;
     let now = Now::here();
     let since = wanted.since.as_ref().and_then(|span| now.before(span));
-    let mut lines: Vec<Line> = text.lines().filter_map(Line::parse).collect();
-    lines.retain(|line| since.is_none_or(|since| line.at >= since));
-    if lines.is_empty() {
+    let shown = shown(&text, since, wanted.json, &now);
+    if shown.is_empty() {
         terminal.note("the journal has nothing to show: no program has asked for a token, or it is turned off");
     }
-    match wanted.json {
-        true => terminal.print(&lines.iter().map(|line| format!("{}\n", line.text)).collect::<String>())?,
-        false => terminal.print(&table(&lines, &now))?,
-    }
+    terminal.print(&shown)?;
     Ok(0)
+}
+
+/// What is shown of a journal's text: since a moment, as it is or as a table.
+fn shown(text: &str, since: Option<i64>, json: bool, now: &Now) -> String {
+    let mut lines: Vec<Line> = text.lines().filter_map(Line::parse).collect();
+    lines.retain(|line| since.is_none_or(|since| line.at >= since));
+    match json {
+        true => lines.iter().map(|line| format!("{}\n", line.text)).collect(),
+        false => table(&lines, now),
+    }
+}
+
+/// What is shown of any text.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn shown_of(text: &str, json: bool) -> String {
+    shown(text, None, json, &Now::here())
 }
 
 /// A file of the journal; none is an empty one. A line can be half written, or of a disk that was
 /// full, so what is no text is no reason to fail.
 fn read(path: &Path) -> Result<String, Error> {
-    match fs::read(path) {
+    let read = || {
+        // Opening a pipe would wait for whoever writes there.
+        if !fs::metadata(path)?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
+        }
+        let mut bytes = Vec::new();
+        fs::File::open(path)?.take(MAX_JOURNAL).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    match read() {
         Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned() + "\n"),
         Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(String::new()),
         Err(why) => Err(Error::NotRun(format!("the journal can't be read: {}: {why}", path.display()))),

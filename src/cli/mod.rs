@@ -69,6 +69,9 @@ mod use_account;
 mod vault;
 mod whose;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use log::shown_of as journal_shown;
+
 /// Runs the verb of a command line, whose first word is the program's own name. The result is
 /// the exit code.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {

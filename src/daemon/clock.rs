@@ -31,7 +31,7 @@ impl Timestamp {
 
     /// The time of day, with the date unless it is less than half a day from `now`.
     pub fn for_people(self, now: Self) -> String {
-        if now.since(self).abs() < 12 * 3600 { self.clock_time() } else { self.date_and_time() }
+        if now.since(self).unsigned_abs() < 12 * 3600 { self.clock_time() } else { self.date_and_time() }
     }
 
     /// `2026-11-22 14:02`.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
 use super::gitlab::{Authorities, Endpoints, Network, Proxy, TlsFiles};
@@ -21,6 +21,13 @@ use crate::place;
 
 /// git answers in milliseconds; a home directory on a dead network drive does not.
 const GIT_WITHIN: Duration = Duration::from_secs(5);
+
+/// What git may say. Its settings for one GitLab have less than a hundredth.
+const MAX_OUTPUT: u64 = 1 << 20;
+
+/// Somebody with several proxies and gateways needs a handful of `http.extraHeader`. The question
+/// to git which of them count grows with the square of their number.
+const MAX_HEADERS: usize = 100;
 
 /// What git config says about one GitLab.
 #[derive(Debug, Default)]
@@ -53,6 +60,9 @@ pub enum ConfigError {
     /// git's own words, which name the file and the line.
     #[error("git config can't be read: {0}")]
     Broken(String),
+    /// More than anybody has set by hand.
+    #[error("git config can't be read: {0}")]
+    TooMuch(&'static str),
     /// It did not answer.
     #[error("git config did not answer within {} s", GIT_WITHIN.as_secs())]
     Silent,
@@ -61,34 +71,46 @@ pub enum ConfigError {
 /// Reads what is configured for an instance. Without git nothing is configured.
 pub async fn read(instance: &Instance) -> Result<Config, ConfigError> {
     let credential = section("credential", instance).await?;
-    let ours = |names: &[&str]| names.iter().find_map(|name| value(&credential, &format!("credential.{name}")));
-    Ok(Config {
-        client_id: ours(&["oauthclientid", "gitlabdevclientid"]),
-        client_secret: ours(&["oauthclientsecret", "gitlabdevclientsecret"]).map(Secret::new),
-        scopes: ours(&["oauthscopes"]),
-        redirect_uri: ours(&["oauthredirecturl", "gitlabdevredirecturi"]),
-        endpoints: Endpoints {
-            authorize: ours(&["oauthauthurl"]).map(|url| absolute(instance, &url)),
-            token: ours(&["oauthtokenurl"]).map(|url| absolute(instance, &url)),
-            device: ours(&["oauthdeviceauthurl"]).map(|url| absolute(instance, &url)),
-        },
-        flow: ours(&["gitlabflow"]),
-        store: ours(&["gitlabstore"]),
-        min_life: ours(&["gitlabminlife"]),
-        rotate: ours(&["gitlabrotate"]),
-        network: network(instance).await?,
-    })
+    Ok(Config::of(instance, &credential, network(instance).await?))
+}
+
+impl Config {
+    /// What the section `credential` says, with the rest.
+    fn of(instance: &Instance, credential: &[(String, String)], network: Network) -> Self {
+        let ours = |names: &[&str]| names.iter().find_map(|name| value(credential, &format!("credential.{name}")));
+        Self {
+            client_id: ours(&["oauthclientid", "gitlabdevclientid"]),
+            client_secret: ours(&["oauthclientsecret", "gitlabdevclientsecret"]).map(Secret::new),
+            scopes: ours(&["oauthscopes"]),
+            redirect_uri: ours(&["oauthredirecturl", "gitlabdevredirecturi"]),
+            endpoints: Endpoints {
+                authorize: ours(&["oauthauthurl"]).map(|url| absolute(instance, &url)),
+                token: ours(&["oauthtokenurl"]).map(|url| absolute(instance, &url)),
+                device: ours(&["oauthdeviceauthurl"]).map(|url| absolute(instance, &url)),
+            },
+            flow: ours(&["gitlabflow"]),
+            store: ours(&["gitlabstore"]),
+            min_life: ours(&["gitlabminlife"]),
+            rotate: ours(&["gitlabrotate"]),
+            network,
+        }
+    }
 }
 
 /// Reads what is configured about the way to an instance.
 pub async fn network(instance: &Instance) -> Result<Network, ConfigError> {
     let http = section("http", instance).await?;
-    let value = |name: &str| value(&http, name);
     let headers = match last(&http, "http.extraheader") {
         Some(_) => Some(extra_headers(instance).await?),
         None => None,
     };
-    Ok(Network {
+    Ok(network_of(&http, headers))
+}
+
+/// What the section `http` says.
+fn network_of(http: &[(String, String)], headers: Option<Vec<Secret>>) -> Network {
+    let value = |name: &str| value(http, name);
+    Network {
         files: TlsFiles {
             authorities: Authorities {
                 ca_file: value("http.sslcainfo").map(home_path),
@@ -99,12 +121,12 @@ pub async fn network(instance: &Instance) -> Result<Network, ConfigError> {
             certificate_type: value("http.sslcerttype"),
         },
         // An empty one says: no proxy for this host.
-        proxy: last(&http, "http.proxy").map(Proxy::parse),
+        proxy: last(http, "http.proxy").map(Proxy::parse),
         user_agent: value("http.useragent"),
         headers,
-        verify: last(&http, "http.sslverify").map(|word| !is_off(word)),
+        verify: last(http, "http.sslverify").map(|word| !is_off(word)),
         ..Network::default()
-    })
+    }
 }
 
 /// The value that counts.
@@ -138,8 +160,12 @@ fn home_path(path: String) -> PathBuf {
 
 /// Every `credential.<url>.gitlabAccount`, as its URL and value, in the order of the files.
 pub async fn accounts() -> Result<Vec<(String, String)>, ConfigError> {
-    let found = pairs(&git(&["--get-regexp", "--", &place::key_pattern()], "").await?);
-    Ok(found.into_iter().filter_map(|(key, name)| Some((place::url_in_key(&key)?.to_owned(), name))).collect())
+    Ok(accounts_in(&git(&["--get-regexp", "--", &place::key_pattern()], "").await?))
+}
+
+fn accounts_in(answer: &[u8]) -> Vec<(String, String)> {
+    let found = pairs(answer).into_iter();
+    found.filter_map(|(key, name)| Some((place::url_in_key(&key)?.to_owned(), name))).collect()
 }
 
 /// Whether a switch of ours, `credential.<url>.NAME`, is on for an instance: yes, unless git config says no,
@@ -167,6 +193,9 @@ async fn section(name: &str, instance: &Instance) -> Result<Vec<(String, String)
 /// URL of each value up to that one. If what counts there is the last, the value counts here.
 async fn extra_headers(instance: &Instance) -> Result<Vec<Secret>, ConfigError> {
     let all = pairs(&git(&["--get-regexp", r"^http\.(.*\.)?extraheader$"], "").await?);
+    if all.len() > MAX_HEADERS {
+        return Err(ConfigError::TooMuch("http.extraHeader is set more than a hundred times"));
+    }
     let mut question = String::new();
     for value in 0..all.len() {
         for (place, (key, _)) in all[..=value].iter().enumerate() {
@@ -200,21 +229,35 @@ async fn git(question: &[&str], input: &str) -> Result<Vec<u8>, ConfigError> {
     let answer = async {
         let mut git = git.spawn()?;
         let mut stdin = git.stdin.take().expect("it is a pipe");
-        let _ = stdin.write_all(input.as_bytes()).await; // a git that does not read says why
-        drop(stdin);
-        git.wait_with_output().await
+        let (stdout, stderr) = (git.stdout.take(), git.stderr.take());
+        let told = async {
+            let _ = stdin.write_all(input.as_bytes()).await; // a git that does not read says why
+            drop(stdin);
+        };
+        let ((), stdout, stderr) = tokio::join!(told, beginning(stdout), beginning(stderr));
+        // Of a git that says more, nobody listens to the rest, and that ends it.
+        let (stdout, stderr) = (stdout?, stderr?);
+        Ok::<_, std::io::Error>((git.wait().await?, stdout, stderr))
     };
-    let output = match tokio::time::timeout(GIT_WITHIN, answer).await {
+    let (status, stdout, stderr) = match tokio::time::timeout(GIT_WITHIN, answer).await {
         Err(_) => return Err(ConfigError::Silent),
         Ok(Err(why)) if why.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Ok(Err(why)) => return Err(ConfigError::Broken(why.to_string())),
         Ok(Ok(output)) => output,
     };
-    match output.status.code() {
-        Some(0) => Ok(output.stdout),
-        Some(1) if output.stderr.is_empty() => Ok(Vec::new()),
-        _ => Err(ConfigError::Broken(printable(&String::from_utf8_lossy(&output.stderr), 300))),
+    match status.code() {
+        _ if stdout.len() as u64 > MAX_OUTPUT => Err(ConfigError::TooMuch("it has more than 1 MiB for one GitLab")),
+        Some(0) => Ok(stdout),
+        Some(1) if stderr.is_empty() => Ok(Vec::new()),
+        _ => Err(ConfigError::Broken(printable(&String::from_utf8_lossy(&stderr), 300))),
     }
+}
+
+/// What comes through a pipe, and a byte more than is taken if it is too much.
+async fn beginning(pipe: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    pipe.expect("it is a pipe").take(MAX_OUTPUT + 1).read_to_end(&mut bytes).await?;
+    Ok(bytes)
 }
 
 /// `git config -z`: key, newline, value, NUL. A key without a value has no newline. Of a key, git
@@ -228,6 +271,20 @@ fn pairs(output: &[u8]) -> Vec<(String, String)> {
             (key.to_owned(), value.to_owned())
         })
         .collect()
+}
+
+/// What is made of any answer of git. See [`crate::fuzzing`].
+#[cfg(any(test, fuzzing))]
+pub(super) fn fuzz(answer: &[u8], instance: &Instance) {
+    let section = pairs(answer);
+    let headers = section.iter().filter(|(key, _)| key.contains("extraheader"));
+    let headers = headers.map(|(_, value)| Secret::new(value.as_str())).collect();
+    let config = Config::of(instance, &section, network_of(&section, Some(headers)));
+    let _ = config.endpoints.in_clear_text();
+    config.network.fuzz();
+    for (url, _) in accounts_in(answer) {
+        let _ = place::Place::in_url(&url, instance);
+    }
 }
 
 #[cfg(test)]

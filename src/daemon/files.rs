@@ -15,10 +15,9 @@ pub fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-        options.mode(0o600).custom_flags(flags.bits().cast_signed());
+        options.mode(0o600).custom_flags((rustix::fs::OFlags::NOFOLLOW | NO_WAIT).bits().cast_signed());
     }
-    let file = options.open(path).map_err(|why| if is_about_link(&why) { planted() } else { why })?;
+    let file = options.open(path).map_err(|why| if is_about_something_else(&why) { planted() } else { why })?;
     let found = file.metadata()?;
     #[cfg(unix)]
     let is_ours = std::os::unix::fs::MetadataExt::uid(&found) == crate::endpoint::user_id();
@@ -27,13 +26,19 @@ pub fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     if found.is_file() && is_ours { Ok(file) } else { Err(planted()) }
 }
 
+/// A pipe would keep us waiting for its other end, and a terminal would become ours.
 #[cfg(unix)]
-fn is_about_link(why: &io::Error) -> bool {
-    why.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+const NO_WAIT: rustix::fs::OFlags = rustix::fs::OFlags::NONBLOCK.union(rustix::fs::OFlags::NOCTTY);
+
+/// What a link says that is not followed, and a pipe without its other end to whoever would write.
+#[cfg(unix)]
+fn is_about_something_else(why: &io::Error) -> bool {
+    use rustix::io::Errno;
+    [Errno::LOOP, Errno::NXIO].iter().any(|errno| why.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 #[cfg(not(unix))]
-fn is_about_link(_why: &io::Error) -> bool {
+fn is_about_something_else(_why: &io::Error) -> bool {
     false
 }
 
@@ -44,19 +49,36 @@ fn planted() -> io::Error {
     )
 }
 
-/// Reads a whole file. `None` if there is none.
+/// Reads a whole file of ours. `None` if there is none.
 pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let file = match open(OpenOptions::new().read(true), path) {
-        Ok(file) => file,
-        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(why) => return Err(why),
-    };
-    let mut bytes = Vec::new();
-    file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "the file is far too large to be ours"));
+    match open(OpenOptions::new().read(true), path).and_then(|file| whole(file, MAX_FILE)) {
+        Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some),
     }
-    Ok(Some(bytes))
+}
+
+/// Reads a whole file that the person or the system keeps, wherever a link leads, if it is no larger
+/// than this.
+pub fn read_theirs(path: &Path, max: u64) -> io::Result<Vec<u8>> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, NO_WAIT.bits().cast_signed());
+    let file = options.open(path)?;
+    match file.metadata()?.is_file() {
+        true => whole(file, max),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file")),
+    }
+}
+
+fn whole(file: File, max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(max + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max {
+        let why = format!("it has more than {} KiB, which no such file has", max / 1024);
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    }
+    Ok(bytes)
 }
 
 /// Writes a whole file, readable by this user alone: a new file beside it, flushed to the disk,
@@ -136,6 +158,7 @@ mod tests {
         fs::write(&elsewhere, "precious").expect("written");
         std::os::unix::fs::symlink(&elsewhere, &path).expect("linked");
         assert_eq!(read(&path).map_err(|why| why.kind()), Err(io::ErrorKind::PermissionDenied));
+        assert_eq!(read_theirs(&path, 8).expect("a link of the system's"), b"precious");
         assert!(open(OpenOptions::new().create(true).append(true), &path).is_err());
         // A write replaces the link, not what it leads to.
         write(&path, b"new").expect("written");
@@ -158,5 +181,19 @@ mod tests {
         let path = directory.path().join("state");
         fs::write(&path, vec![b'x'; 70_000]).expect("written");
         assert!(read(&path).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_neither_waited_for_nor_read_for_ever() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let pipe = directory.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo is there");
+        assert!(made.success());
+        for path in [&pipe, directory.path(), Path::new("/dev/zero")] {
+            assert!(read(path).is_err() && read_theirs(path, 1).is_err(), "{}", path.display());
+        }
+        let why = open(OpenOptions::new().append(true), &pipe).expect_err("nobody reads there");
+        assert!(why.to_string().contains("no file of this user"), "{why}");
     }
 }

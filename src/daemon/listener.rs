@@ -46,8 +46,8 @@ pub struct Lead {
 /// Takes the lock, or finds that another daemon has it and answers.
 pub fn start(endpoint: &Endpoint, state: &Path, passed: Option<i32>) -> io::Result<Start> {
     let lock_path = lock_path(endpoint, state)?;
-    let lock =
-        files::open(File::options().create(true).truncate(false).write(true), &lock_path).map_err(at(&lock_path))?;
+    let lock = files::open(File::options().create(true).truncate(false).write(true), &lock_path);
+    let lock = lock.map_err(at(&lock_path))?;
     let deadline = Instant::now() + LOCK_WITHIN;
     loop {
         match lock.try_lock() {

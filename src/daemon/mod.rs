@@ -11,6 +11,8 @@ mod config;
 mod examine;
 mod fault;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod gitlab;
 mod hardening;
 mod journal;

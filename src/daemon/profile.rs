@@ -278,17 +278,26 @@ impl Profile {
         let Some(bytes) = files::read(path).map_err(|why| unreadable(path, &why.to_string()))? else {
             return Ok(None);
         };
+        Self::from_bytes(&bytes).map(Some).map_err(|why| unreadable(path, &format!("{why}; it was left as it is")))
+    }
+
+    /// Reads a profile, and says what is wrong with it.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct Version {
             version: u32,
         }
-        let broken = |why: serde_json::Error| unreadable(path, &format!("damaged ({why}); it was left as it is"));
-        let Version { version } = serde_json::from_slice(&bytes).map_err(broken)?;
+        let damaged = |why: serde_json::Error| format!("damaged ({why})");
+        let Version { version } = serde_json::from_slice(bytes).map_err(damaged)?;
         if version > VERSION {
-            let why = "written by a newer version of git-credential-gitlab; it was left as it is";
-            return Err(unreadable(path, why));
+            return Err("written by a newer version of git-credential-gitlab".into());
         }
-        serde_json::from_slice(&bytes).map(Some).map_err(broken)
+        let profile: Self = serde_json::from_slice(bytes).map_err(damaged)?;
+        // Where there is no number, the name is a part of files' names.
+        match profile.user_id != 0 || label::is_username(&profile.username) {
+            true => Ok(profile),
+            false => Err("damaged (the user name is none)".into()),
+        }
     }
 }
 

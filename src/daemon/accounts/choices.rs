@@ -1,6 +1,8 @@
 //! Who answers where, as git config says: `credential.<url>.gitlabAccount`, read once per daemon,
 //! and again after `use`.
 
+use std::collections::BTreeMap;
+
 use crate::daemon::config::{self, ConfigError};
 use crate::instance::Instance;
 use crate::place::Place;
@@ -40,14 +42,10 @@ impl Choices {
 
     /// The places of an account, except the whole instance.
     pub fn places_of(&self, label: &str, instance: &Instance) -> Vec<Place> {
-        let own = |place: &Place| {
-            let name = self.name_for(instance, Some(place.to_string().as_bytes()));
-            !place.is_everywhere() && name.is_some_and(|(_, name)| name.eq_ignore_ascii_case(label))
-        };
-        let mut places: Vec<Place> = self.on(instance).map(|(place, _)| place).filter(own).collect();
-        places.sort();
-        places.dedup();
-        places
+        // To itself every place is the nearest, and of its lines the last one counts.
+        let chosen: BTreeMap<Place, &str> = self.on(instance).collect();
+        let own = |(place, name): &(Place, &str)| !place.is_everywhere() && name.eq_ignore_ascii_case(label);
+        chosen.into_iter().filter(own).map(|(place, _)| place).collect()
     }
 
     fn on(&self, instance: &Instance) -> impl Iterator<Item = (Place, &str)> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use oauth2::{AsyncHttpClient, HttpRequest, HttpResponse};
 use reqwest::header::{HeaderMap, LOCATION, RETRY_AFTER};
-use reqwest::{Client, Request, StatusCode, Url};
+use reqwest::{Client, Request, Response, StatusCode, Url};
 
 use super::network::Network;
 use super::{Trouble, redirect};
@@ -34,11 +34,20 @@ pub(super) struct Http {
     network: Network,
     instance: Instance,
     client: Mutex<Option<Client>>,
+    /// What every request is answered, where there is no server.
+    #[cfg(any(test, fuzzing))]
+    pub(super) told: Mutex<Option<super::fuzzing::Answer>>,
 }
 
 impl Http {
     pub(super) fn new(network: Network, instance: Instance) -> Self {
-        Self { network, instance, client: Mutex::new(None) }
+        Self {
+            network,
+            instance,
+            client: Mutex::new(None),
+            #[cfg(any(test, fuzzing))]
+            told: Mutex::default(),
+        }
     }
 
     /// The server is this machine: no proxy must see what goes there without TLS.
@@ -83,7 +92,7 @@ impl Http {
         let place = format!("{} {}", request.method(), url.path());
         self.add_extra_headers(&mut request)?;
         let is_bare = redirect::is_bare(&request);
-        let mut answer = self.client()?.execute(request).await.map_err(|why| self.failed(&url, why))?;
+        let mut answer = self.execute(&self.client()?, request).await.map_err(|why| self.failed(&url, why))?;
         let status = answer.status();
         tracing::debug!(%place, status = status.as_u16(), "answered");
         if let Some(mut trouble) = says_nothing(status, answer.headers()) {
@@ -113,6 +122,15 @@ impl Http {
         *response.status_mut() = status;
         *response.headers_mut() = answer.headers().clone();
         Ok(response)
+    }
+
+    /// Sends a request as it is, and returns when the answer begins.
+    pub(super) async fn execute(&self, client: &Client, request: Request) -> reqwest::Result<Response> {
+        #[cfg(any(test, fuzzing))]
+        if let Some(told) = &*self.told.lock().expect("nobody panics while holding it") {
+            return Ok(told.to_response());
+        }
+        client.execute(request).await
     }
 
     /// Adds what git config wants every request to the instance to have. What a request has

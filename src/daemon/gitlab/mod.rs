@@ -6,6 +6,8 @@
 
 mod author;
 mod device;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod http;
 mod look;
 mod network;

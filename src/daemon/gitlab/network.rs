@@ -132,6 +132,28 @@ impl Network {
         }
         Ok(headers)
     }
+
+    /// What is made of any values, as far as no file is opened. See [`crate::fuzzing`].
+    #[cfg(any(test, fuzzing))]
+    pub fn fuzz(&self) {
+        let url = Url::parse("https://gitlab.example/").expect("an address");
+        if let Err(trouble) = self.extra_headers() {
+            let mut secrets = self.headers.iter().flatten().map(Secret::expose).filter(|it| it.contains("hunter2"));
+            assert!(!secrets.any(|secret| trouble.to_string().contains(secret)), "{trouble}");
+        }
+        if let Some(proxy) = &self.proxy
+            && let Err(trouble) = proxy.to_reqwest(self.no_proxy())
+        {
+            let trouble = trouble.to_string();
+            assert!(!trouble.contains(char::is_control), "{trouble:?}");
+            let secret = proxy.credentials().map(Secret::expose).filter(|secret| secret.contains("hunter2"));
+            assert!(secret.is_none_or(|it| proxy.address().contains(it) || !trouble.contains(it)), "{trouble}");
+        }
+        self.proxy_before(&url, false);
+        let kept = self.clone().without_secrets();
+        let written = serde_json::to_string(&kept).expect("it is plain data");
+        assert_eq!(serde_json::from_str::<Self>(&written).expect("what was written is read"), kept);
+    }
 }
 
 #[cfg(test)]

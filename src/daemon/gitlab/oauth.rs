@@ -42,7 +42,7 @@ const MAX_TOKEN: usize = 1024;
 pub(super) const MAX_SCOPES: usize = 50;
 
 /// Ten years. A longer life is a mistake (milliseconds, say), so it is not believed.
-const MAX_LIFE: i64 = 10 * 366 * 24 * 3600;
+pub(super) const MAX_LIFE: i64 = 10 * 366 * 24 * 3600;
 
 type Client = BasicClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
 

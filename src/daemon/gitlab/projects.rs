@@ -157,7 +157,7 @@ impl GitLab {
         *request.timeout_mut() = Some(PAGE_WITHIN);
         let answer = self.http.send_up_to(request, MAX_PAGE).await?;
         if answer.status() != 200 {
-            return Err(refused(answer.status().as_u16(), answer.body()));
+            return Err(refused(answer.status().as_u16(), answer.body(), token));
         }
         let listed: Vec<Listed> = serde_json::from_slice(answer.body())
             .map_err(|_| Trouble::transient("what the server sent is not a list of projects"))?;
@@ -186,8 +186,8 @@ impl GitLab {
     }
 }
 
-/// What a status other than 200 means.
-fn refused(status: u16, body: &[u8]) -> Trouble {
+/// What a status other than 200 means, in the server's words unless they repeat the token.
+fn refused(status: u16, body: &[u8], token: &Secret) -> Trouble {
     #[derive(Default, Deserialize)]
     struct Said {
         error: Option<String>,
@@ -198,7 +198,7 @@ fn refused(status: u16, body: &[u8]) -> Trouble {
         Some(word) if status == 403 && word == INSUFFICIENT_SCOPE => INSUFFICIENT_SCOPE.into(),
         _ => status.to_string(),
     };
-    let why = match said.error.or(said.message) {
+    let why = match said.error.or(said.message).filter(|text| !text.contains(token.expose())) {
         Some(text) => format!("the server answered {status} ({})", printable(&text, 200)),
         None => format!("the server answered {status}"),
     };

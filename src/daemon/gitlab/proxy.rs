@@ -5,10 +5,14 @@ use hyper_util::client::proxy::matcher::Matcher;
 use serde::{Deserialize, Serialize};
 
 use super::Trouble;
+use crate::credential::printable;
 use crate::daemon::secret::Secret;
 
 /// The kinds that reqwest speaks. Another one it would pass by in silence.
 const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
+
+/// Of an address that is none.
+const LONGEST_SHOWN: usize = 100;
 
 /// curl's, where a proxy's address has none (but for https, which has its own).
 const DEFAULT_PORT: u16 = 1080;
@@ -32,6 +36,7 @@ impl Proxy {
             Some((credentials, authority)) => (Some(Secret::new(credentials)), authority),
             None => (None, rest),
         };
+        let authority = authority.trim();
         let scheme = match scheme.to_ascii_lowercase() {
             socks if socks == "socks" => "socks4".into(), // as curl has it
             scheme => scheme,
@@ -72,7 +77,7 @@ impl Proxy {
     pub(super) fn to_reqwest(&self, no_proxy: &str) -> Result<reqwest::Proxy, Trouble> {
         // Never an error of a library's: it may quote the password.
         let unusable = |what: &str| {
-            let address = &self.address;
+            let address = printable(&self.address, LONGEST_SHOWN);
             Trouble::transient(format!("{address} is {what} (http.proxy, or https_proxy where you linked)"))
         };
         let (scheme, rest) = self.address.split_once("://").ok_or_else(|| unusable("not the address of a proxy"))?;
@@ -123,6 +128,7 @@ mod tests {
             ("u:p@ss@[::1]", "http://[::1]:1080", Some("u:p@ss")),
             ("socks5h://u@proxy", "socks5h://proxy:1080", Some("u")),
             ("socks://proxy:1", "socks4://proxy:1", None),
+            ("http://u@ proxy:1 /x", "http://proxy:1", Some("u")),
             ("", "", None),
         ] {
             let proxy = Proxy::parse(text);

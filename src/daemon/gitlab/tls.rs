@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::http::chain;
+use crate::daemon::files;
 
-/// The bundle of all public authorities has 220 KB. What is larger in a directory is none.
+/// The bundle of all public authorities has 220 KB. What is larger is none.
 const LARGEST_FILE: u64 = 4 * 1024 * 1024;
 
 /// Certificates of authorities, to be trusted instead of the system's.
@@ -143,9 +144,7 @@ fn in_directories(paths: &Path) -> Result<Vec<Certificate>, String> {
     for directory in std::env::split_paths(paths) {
         let entries = directory.read_dir().map_err(|why| format!("{}: {why}", directory.display()))?;
         for path in entries.flatten().map(|entry| entry.path()) {
-            if path.metadata().is_ok_and(|it| it.is_file() && it.len() <= LARGEST_FILE) {
-                files.extend(std::fs::read(path));
-            }
+            files.extend(read(&path));
         }
     }
     let certificates = files.iter().filter_map(|pem| Certificate::from_pem_bundle(pem).ok()).flatten();
@@ -157,7 +156,7 @@ fn in_directories(paths: &Path) -> Result<Vec<Certificate>, String> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|why| format!("{}: {why}", path.display()))
+    files::read_theirs(path, LARGEST_FILE).map_err(|why| format!("{}: {why}", path.display()))
 }
 
 fn holds(pem: &[u8], text: &str) -> bool {

@@ -32,6 +32,13 @@ use linker::{Linker, Purpose};
 pub use loopback::is_open;
 use request::{Flow, Plan, Refused};
 
+/// What of a request is read before anything is done. See [`crate::fuzzing`].
+#[cfg(any(test, fuzzing))]
+pub(super) fn fuzz(asked: &Attributes, instance: &crate::instance::Instance) {
+    let _ = environment::complete(super::gitlab::Network::default(), asked, instance);
+    assert_eq!(again::command(asked).lines().count(), 1);
+}
+
 /// Links an account. What the person's program is to show goes to `says`; the result is the last
 /// block of the reply. Dropping this while it waits for the person cancels the link and leaves
 /// nothing behind; from the moment when there is a pair it runs to its end by itself, because

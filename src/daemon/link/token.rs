@@ -11,11 +11,9 @@ use crate::daemon::profile::{ByHand, Linked, Profile, ROTATING_SCOPES};
 use crate::daemon::schedule::warning;
 use crate::daemon::secret::Secret;
 use crate::daemon::store::{Kind, Record};
+use crate::label;
 use crate::protocol::{Code, Failure};
 use crate::rights::Rights;
-
-/// GitLab's names have no more characters.
-const LONGEST_NAME: usize = 255;
 
 /// What was found out of a token.
 struct Found {
@@ -166,9 +164,7 @@ async fn deploy_token(linker: &Linker) -> Result<Found, Failure> {
 /// The name that the person gave. It becomes part of a file's name, so it has to be one.
 fn name(linker: &Linker) -> Result<Option<String>, Failure> {
     let Some(name) = &linker.plan.account else { return Ok(None) };
-    let is_name = name.len() <= LONGEST_NAME
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'+'));
-    match is_name {
+    match label::is_username(name) {
         true => Ok(Some(name.clone())),
         false => {
             let text = format!("{name} is no user name: those have letters, digits and . _ - + only");

@@ -39,7 +39,7 @@ pub fn warning(left: i64) -> Option<i64> {
 /// more at least than the old one has (a token of one day would otherwise win nothing).
 pub fn next_end(now: Timestamp, received_at: Timestamp, expires_at: Timestamp) -> Timestamp {
     // The day on which it was made was not a whole one.
-    let days = (expires_at.since(received_at).max(0) + DAY - 1) / DAY;
+    let days = expires_at.since(received_at).max(0).saturating_add(DAY - 1) / DAY;
     let today = now.plus(-now.0.rem_euclid(DAY));
     today.plus(days.clamp(1, LONGEST_LIFE) * DAY).max(expires_at.plus(DAY))
 }

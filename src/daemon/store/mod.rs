@@ -127,7 +127,7 @@ impl Record {
             client_secret: self.client_secret,
             proxy_credentials: self.proxy_credentials,
             extra_headers: self.extra_headers,
-            renewals: self.renewals + 1,
+            renewals: self.renewals.saturating_add(1),
             ..pair
         }
     }
@@ -137,7 +137,8 @@ impl Record {
         Self { kind: Kind::Fixed, ..self.unmarked() }
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<Self, StoreError> {
+    /// Reads a record.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, StoreError> {
         #[derive(Deserialize)]
         struct Version {
             version: u32,
