@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 /// One connection.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))] // where nobody can be asked about it
 pub(super) struct Visitor {
     /// The other end.
     pub(super) theirs: SocketAddr,
