@@ -208,7 +208,7 @@ impl Profile {
         (self.first_linked_at, self.user_id, self.read_only)
     }
 
-    /// "alice at https://gitlab.example.com", for people.
+    /// `alice at https://gitlab.example.com`, for people.
     pub fn who(&self) -> String {
         format!("{} at {}", self.label(), self.instance)
     }
