@@ -49,8 +49,7 @@ fn a_confidential_application_is_linked_with_its_secret_which_nobody_sees() {
     let mut pty = guided(&sandbox);
     pty.type_line(&application.client_id);
     pty.wait_for(SECRET);
-    // The terminal stops to echo right after the question; nothing tells when.
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    pty.wait_for_no_echo();
     pty.type_line(&secret);
     let address = pty.wait_for_line("/oauth/authorize?");
     sandbox.browser("alice").visit(&address).expect("a visit");
