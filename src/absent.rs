@@ -6,6 +6,11 @@ use crate::label;
 /// Nothing is linked at all, and no GitLab was named.
 pub const NOTHING: &str = "nothing is linked; to link an account: git credential-gitlab link HOST";
 
+/// Several GitLabs are linked, and none of them was named, nor is gitlab.com one.
+pub fn which_of(instances: &[impl AsRef<str>]) -> String {
+    format!("which GitLab? {} are linked; name one, by its host", list(instances))
+}
+
 /// Nobody is linked there who is meant: by a name, or by none. `there` are the names of those who
 /// are linked.
 pub fn from(instance: &Instance, named: Option<&str>, there: &[impl AsRef<str>]) -> String {

@@ -9,7 +9,7 @@
 //!
 //! ```text
 //! helper, cli -> client -> endpoint, protocol, place -> instance, credential
-//! cli, daemon -> access, absent -> label, rights, idn -> instance
+//! cli, daemon -> access, absent -> label, rights, idn -> instance; shell
 //! daemon/server -> journal -> asker -> words
 //! daemon/server -> link, examine, vault, accounts -> account -> renewal, notices -> schedule, lid, gitlab, store -> secret, clock
 //! ```
@@ -37,6 +37,8 @@ pub mod label;
 pub mod place;
 pub mod protocol;
 pub mod rights;
+#[cfg(any(feature = "cli", feature = "daemon"))]
+pub mod shell;
 
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -253,6 +253,16 @@ fn a_name_that_is_not_linked_is_refused_with_those_that_are() {
 }
 
 #[test]
+fn a_default_that_is_not_linked_is_called_by_its_name() {
+    let sandbox = Sandbox::linked();
+    let url = sandbox.gitlab.url().to_owned();
+    sandbox.git(["config", "--global", &format!("credential.{url}.gitlabAccount"), "bob"]).succeeded();
+    sandbox.verb(["daemon", "restart"]).succeeded();
+    let told = sandbox.verb(["repos"]).ended_with(3).stderr;
+    assert!(told.contains("is linked as alice, not as bob; ") && told.contains(" --account bob"), "{told}");
+}
+
+#[test]
 fn a_second_link_leaves_the_default_and_says_how_to_choose() {
     let sandbox = Sandbox::linked();
     sandbox.gitlab.add_user("bob", "Bob");

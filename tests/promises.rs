@@ -44,6 +44,8 @@ mod token;
 mod tokens;
 mod unlinking;
 #[cfg(target_os = "linux")]
+mod unwritable;
+#[cfg(target_os = "linux")]
 mod vault;
 #[cfg(target_os = "linux")]
 mod vault_safely;

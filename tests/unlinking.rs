@@ -121,3 +121,32 @@ fn a_spare_that_is_damaged_does_not_keep_the_account_linked() {
     sandbox.verb(["unlink"]).succeeded();
     assert_eq!(sandbox.state_files("").len(), 0);
 }
+
+#[test]
+fn whoever_takes_over_from_the_default_is_named() {
+    let sandbox = crate::accounts::two_accounts();
+    let told = sandbox.verb(["unlink", "--account", "alice"]).succeeded();
+    let url = sandbox.gitlab.url();
+    let expected =
+        format!("bob answers for {url} now; to let another account do so: git credential-gitlab use NAME {url}");
+    assert!(told.stderr.contains(&expected), "{told:?}");
+    // Where nothing changes, nothing is said.
+    let sandbox = crate::accounts::two_accounts();
+    let told = sandbox.verb(["unlink", "--account", "bob"]).succeeded();
+    assert!(!told.stderr.contains("answers for"), "{told:?}");
+}
+
+#[test]
+fn where_several_gitlabs_are_linked_none_is_guessed() {
+    let sandbox = Sandbox::linked();
+    let elsewhere = gitlab_stand_in::StandIn::builder().start();
+    elsewhere.add_user("alice", "Alice");
+    let id = elsewhere.add_application(gitlab_stand_in::Application::default()).client_id;
+    sandbox.link_as("alice", [elsewhere.url(), "--client-id", &id, "--yes"]).succeeded();
+    for words in [&["unlink"][..], &["token"], &["repos"], &["use", "alice"], &["import", "group/app"]] {
+        let told = sandbox.verb(words.iter().copied()).ended_with(2);
+        assert!(told.stderr.contains("which GitLab?") && told.stderr.contains(elsewhere.url()), "{words:?}: {told:?}");
+    }
+    sandbox.verb(["unlink", elsewhere.url()]).succeeded();
+    sandbox.verb(["token"]).succeeded();
+}

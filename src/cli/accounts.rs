@@ -125,7 +125,16 @@ impl Accounts {
             None if self.accounts.is_empty() && self.problems.is_empty() => {
                 Err(Failure::new(Code::NotLinked, absent::NOTHING))
             }
-            None => Ok(self.usual_instance()),
+            None => {
+                let (usual, mut linked) = (self.usual_instance(), Vec::new());
+                linked.extend(self.accounts.iter().map(|account| account.host.as_str()));
+                linked.sort_unstable();
+                linked.dedup();
+                match linked.is_empty() || self.of(&usual).count() > 0 {
+                    true => Ok(usual),
+                    false => Err(Failure::new(Code::Usage, absent::which_of(&linked))),
+                }
+            }
             Some(instance) => Ok(instance.clone()),
         }
     }

@@ -55,6 +55,11 @@ fn condition(account: &Account, now: &Now) -> String {
         false => format!(": {}", account.detail),
     };
     match &account.state {
+        // What was told before the daemon started may be over, or not.
+        State::Ok if account.detail.is_empty() && !account.notices.is_empty() => {
+            let host = account.short_host();
+            format!("not known yet; to ask the server: git credential-gitlab status {host} --check")
+        }
         State::Ok if account.detail.is_empty() => format!("works; {}", life(account, now)),
         State::Ok => format!("works, but {}", account.detail),
         State::Renewing => "works; its access token is being renewed".into(),

@@ -18,7 +18,8 @@ pub(super) fn render(accounts: &[Account]) -> String {
 fn phrase(account: &Account, all: &[Account]) -> Option<String> {
     let what = match &account.state {
         State::Relink => "link again",
-        State::Unreachable => "unreachable",
+        State::Unreachable if account.serves => "not renewed",
+        State::Unreachable => "no token",
         State::Locked => "locked",
         State::Unsaved => "not saved",
         State::Ok if !account.detail.is_empty() => "ends soon",
@@ -50,7 +51,7 @@ mod tests {
         let ending = Account { detail: "the token ends at 2023-11-20 00:13, in 5 days".into(), ..example() };
         assert_eq!(render(&[ending]), "gitlab.example: ends soon");
         let two = [with(State::Unreachable), Account { label: "bob".into(), ..with(State::Unsaved) }];
-        assert_eq!(render(&two), "alice@gitlab.example: unreachable; bob@gitlab.example: not saved");
+        assert_eq!(render(&two), "alice@gitlab.example: no token; bob@gitlab.example: not saved");
         let many: Vec<Account> =
             ('a'..='e').map(|host| Account { host: format!("https://{host}"), ..with(State::Relink) }).collect();
         assert_eq!(render(&many), "a: link again; b: link again; 3 more");

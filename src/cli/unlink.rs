@@ -87,6 +87,12 @@ fn tell(block: &Attributes, outcome: &mut Outcome, terminal: Terminal) -> Result
         outcome.still_configured += 1;
         terminal.say(&format!("error: {why}\nlines with gitlabAccount = {username} may be left in git's config"));
     }
+    if let Some(next) = block.text("answers") {
+        let short = instance.short();
+        terminal.say(&format!(
+            "{next} answers for {host} now; to let another account do so: git credential-gitlab use NAME {short}"
+        ));
+    }
     if was_last && let Err(why) = Entry::new(instance.clone(), Scope::Global, terminal).remove() {
         outcome.still_configured += 1;
         let short = instance.short();

@@ -44,14 +44,14 @@ fn close_inherited(keep: Option<i32>) {
 
 /// Lets go of the stdout and stderr that whoever started us waits on.
 #[cfg(unix)]
-pub fn let_go_of_output(log: &std::fs::File) -> std::io::Result<()> {
+pub fn let_go_of_output(log: Option<&std::fs::File>) -> std::io::Result<()> {
     let null = std::fs::File::options().write(true).open("/dev/null")?;
     rustix::stdio::dup2_stdout(&null)?;
-    Ok(rustix::stdio::dup2_stderr(log)?)
+    Ok(rustix::stdio::dup2_stderr(log.unwrap_or(&null))?)
 }
 
 /// Whoever started us has pipes of their own on Windows, and closes them.
 #[cfg(not(unix))]
-pub fn let_go_of_output(_log: &std::fs::File) -> std::io::Result<()> {
+pub fn let_go_of_output(_log: Option<&std::fs::File>) -> std::io::Result<()> {
     Ok(())
 }

@@ -107,7 +107,7 @@ pub fn run(options: &Options) -> Result<(), DaemonError> {
             runtime.block_on(live(lead, places, socket, || {
                 systemd::notify_ready();
                 say_ready();
-                if options.foreground { Ok(()) } else { hardening::let_go_of_output(&log) }
+                if options.foreground { Ok(()) } else { hardening::let_go_of_output(log.as_ref()) }
             }))?;
             // A keyring call that hangs must not keep us.
             runtime.shutdown_background();

@@ -221,13 +221,14 @@ impl Server {
             Ok(instance) => instance,
             Err(failure) => return send(stream, &failure.to_block()).await,
         };
+        let unwritable = self.accounts.unwritable();
         for account in self.accounts.list(instance.as_ref(), None) {
             let Some(status) = account.status(request.flag("check")).await else { continue };
             let mut block = account_status(&account, &status);
             for place in self.accounts.places_of(&account.profile).await {
                 block.push("path[]", place.to_string());
             }
-            for notice in self.accounts.notices_beside(&account, &status) {
+            for notice in self.accounts.notices_beside(&account, &status).into_iter().chain(unwritable.clone()) {
                 block.push("notice[]", notice);
             }
             let default = self.accounts.default_of(&account.profile.instance).await;
@@ -306,11 +307,18 @@ impl Server {
         let local = request.flag("local");
         let mut last = Attributes::new().with(key::DONE, "1");
         for account in chosen {
+            let instance = &account.profile.instance;
+            let answered = self.accounts.default_of(instance).await;
             match self.accounts.unlink(&account, local).await {
                 Ok(unlinked) => {
-                    let remaining = self.accounts.list(Some(&account.profile.instance), None).len();
-                    let block = reply::unlinked(&account.profile, unlinked);
-                    send(stream, &block.with("remaining", remaining.to_string())).await?;
+                    let remaining = self.accounts.list(Some(instance), None).len();
+                    let mut block = reply::unlinked(&account.profile, unlinked);
+                    block.push("remaining", remaining.to_string());
+                    let was_default = answered.is_some_and(|default| default.profile.id() == account.profile.id());
+                    if let Some(next) = self.accounts.first_of(instance).filter(|_| was_default) {
+                        block.push("answers", next.profile.label());
+                    }
+                    send(stream, &block).await?;
                 }
                 Err(failure) => last = failure.to_block(), // of several, the others are unlinked all the same
             }

@@ -97,3 +97,26 @@ fn the_user_agent_of_git_config_is_sent() {
     sandbox.clone("group/app", "app");
     renews(&sandbox);
 }
+
+#[test]
+fn an_authorization_for_git_is_none_for_the_token_endpoint() {
+    let sandbox = Sandbox::linked();
+    sandbox.set_http("extraHeader", "Authorization: Basic aHVudGVyMg==");
+    sandbox.verb(["daemon", "stop"]).succeeded();
+    let old = sandbox.token();
+    sandbox.age_token(7200, 0);
+    assert_ne!(sandbox.token(), old, "it was renewed");
+}
+
+#[test]
+fn a_way_that_was_mended_in_git_config_counts_without_a_restart() {
+    let sandbox = Sandbox::linked();
+    sandbox.set_http("extraHeader", "nonsense");
+    sandbox.age_token(7200, 0);
+    let refused = sandbox.get();
+    assert!(refused.stderr.contains("http.extraHeader"), "{refused:?}");
+    sandbox
+        .git(["config", "--global", "--unset-all", &format!("http.{}/.extraHeader", sandbox.gitlab.url())])
+        .succeeded();
+    crate::support::eventually("it is tried again", || sandbox.get().attribute("password").is_some());
+}

@@ -105,15 +105,6 @@ pub(super) fn exit_code(entries: &[Entry]) -> u8 {
     worst.or(codes.next().map(|_| Code::Failed)).map_or(0, Code::exit_code)
 }
 
-/// A word of a command as sh reads it back.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:=@%".contains(c);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,12 +118,5 @@ mod tests {
         assert_eq!(exit_code(&[fail(Code::Failed), fail(Code::Unreachable), fail(Code::Refused)]), 6);
         assert_eq!(exit_code(&[fail(Code::Unreachable), fail(Code::NotLinked)]), 3);
         assert_eq!(exit_code(&[fail(Code::NotLinked), fail(Code::Relink)]), 4);
-    }
-
-    #[test]
-    fn a_word_of_a_command_stays_one_word() {
-        for (word, shown) in [("a/b", "a/b"), ("", "''"), ("a b", "'a b'"), ("it's $(x)", r"'it'\''s $(x)'")] {
-            assert_eq!(quoted(word), shown);
-        }
     }
 }

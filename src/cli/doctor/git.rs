@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::finding::{Finding, Mend, quoted};
+use super::finding::{Finding, Mend};
 use super::remote::{Remote, rewritten};
 use crate::cli::accounts::Account;
 use crate::cli::chain::Chain;
@@ -12,6 +12,7 @@ use crate::cli::helper_path::{is_ours, to_path};
 use crate::instance::Instance;
 use crate::label;
 use crate::protocol::Code;
+use crate::shell::quoted;
 
 mod network;
 

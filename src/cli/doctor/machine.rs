@@ -5,12 +5,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::finding::{Finding, Mend, quoted};
+use super::finding::{Finding, Mend};
 use crate::cli::accounts::{Account, Accounts};
 use crate::cli::error::Error;
 use crate::client::{self, CallError};
 use crate::endpoint::{self, Endpoint};
 use crate::protocol::{Code, State};
+use crate::shell::quoted;
 
 /// The oldest git that this is tested with.
 const OLDEST_GIT: (u32, u32) = (2, 39);

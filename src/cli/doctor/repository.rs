@@ -1,12 +1,13 @@
 //! A repository: who you are there, and what you may do.
 
-use super::finding::{Finding, quoted};
+use super::finding::Finding;
 use super::remote::Remote;
 use super::server::banned;
 use crate::cli::call::{number, text};
 use crate::credential::Attributes;
 use crate::instance::Instance;
 use crate::protocol::Code;
+use crate::shell::quoted;
 
 /// GitLab's roles, the lowest in front; new ones may come between.
 const ROLES: [(u64, &str); 8] = [

@@ -1,6 +1,7 @@
 //! The command that was typed, to be typed again.
 
 use super::named;
+use crate::shell::quoted;
 
 /// More of them are chosen from the list again rather than typed.
 const NAMED: usize = 20;
@@ -22,15 +23,6 @@ fn remaining<'a>(words: &'a [String], done: &[&str]) -> impl Iterator<Item = &'a
     (0..words.len()).filter(move |at| !is_done(*at)).map(|at| &words[at])
 }
 
-/// A word as a shell reads it back.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+=,%".contains(c);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,15 +37,6 @@ mod tests {
             ("import --group a/b", "import --group a/b"),
         ] {
             assert_eq!(remaining(&words(typed), &["a/b"]).cloned().collect::<Vec<_>>(), words(left));
-        }
-    }
-
-    #[test]
-    fn a_word_is_quoted_as_a_shell_reads_it() {
-        for (word, expected) in
-            [("a/b-c", "a/b-c"), ("", "''"), ("a b", "'a b'"), ("it's;$x", r"'it'\''s;$x'"), ("~", "'~'")]
-        {
-            assert_eq!(quoted(word), expected);
         }
     }
 }

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::again::quoted;
 use super::git::OF_A_REPOSITORY;
 use crate::cli::call::{Reply, SOON, text};
 use crate::cli::error::Error;
@@ -16,6 +15,7 @@ use crate::cli::whose;
 use crate::client::Start;
 use crate::instance::Instance;
 use crate::protocol::{self, action, key};
+use crate::shell::quoted;
 
 /// A clone that is in its place.
 pub(super) struct Clone {

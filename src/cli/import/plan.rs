@@ -45,15 +45,14 @@ impl Plan {
     /// Asks the servers, and the person, only for what was not named.
     pub(super) fn make(wanted: &Import, found: &Accounts, terminal: Terminal) -> Result<Self, Error> {
         let mut hosts = Hosts::new(wanted, found, terminal);
-        let usual = wanted.host.as_ref().map_or_else(|| found.usual_instance(), |host| host.instance.clone());
         let mut plan = Self { projects: Vec::new(), chosen: Vec::new() };
         for typed in &wanted.projects {
-            plan.projects.push(hosts.project(typed, &usual)?);
+            plan.projects.push(hosts.project(typed)?);
         }
         if let Some(group) = &wanted.group {
-            plan.projects.extend(hosts.group(group, &usual)?);
+            plan.projects.extend(hosts.group(group)?);
         } else if wanted.projects.is_empty() {
-            plan.projects.extend(hosts.choice(&usual)?);
+            plan.projects.extend(hosts.choice()?);
             plan.chosen = plan.projects.iter().map(|project| project.path.clone()).collect();
         }
         // What is named twice is cloned once. GitLab does not look at the case of a path.
@@ -89,29 +88,37 @@ impl<'a> Hosts<'a> {
         Ok(host)
     }
 
+    /// The GitLab of an address, else the one that --host names, else the usual one.
+    fn meant(&self, addressed: Option<Instance>) -> Result<Instance, Error> {
+        let named = addressed.or_else(|| self.wanted.host.as_ref().map(|host| host.instance.clone()));
+        Ok(self.found.meant(named.as_ref())?)
+    }
+
     /// One that was named.
-    fn project(&mut self, typed: &str, usual: &Instance) -> Result<Planned, Error> {
+    fn project(&mut self, typed: &str) -> Result<Planned, Error> {
         let named = self.read(typed)?;
         if !named.path.contains('/') {
             return usage(&format!("{typed} is no path of a project, such as group/app; for a group: --group {typed}"));
         }
-        let host = self.open(named.instance.as_ref().unwrap_or(usual))?;
+        let instance = self.meant(named.instance)?;
+        let host = self.open(&instance)?;
         let account = self.wanted.account.clone().or(named.user);
         Ok(Planned { host, path: named.path, account, typed: Some(typed.to_owned()) })
     }
 
     /// All of a group.
-    fn group(&mut self, typed: &str, usual: &Instance) -> Result<Vec<Planned>, Error> {
+    fn group(&mut self, typed: &str) -> Result<Vec<Planned>, Error> {
         let group = self.read(typed)?;
-        let instance = group.instance.as_ref().unwrap_or(usual);
-        let projects = self.reach(instance, Some(&group.path))?;
-        self.planned(instance, below(projects, &group.path, self.terminal)?)
+        let instance = self.meant(group.instance)?;
+        let projects = self.reach(&instance, Some(&group.path))?;
+        self.planned(&instance, below(projects, &group.path, self.terminal)?)
     }
 
     /// Those that the person chooses from all.
-    fn choice(&mut self, instance: &Instance) -> Result<Vec<Planned>, Error> {
-        let projects = self.reach(instance, None)?;
-        self.planned(instance, picker::choose(projects)?)
+    fn choice(&mut self) -> Result<Vec<Planned>, Error> {
+        let instance = self.meant(None)?;
+        let projects = self.reach(&instance, None)?;
+        self.planned(&instance, picker::choose(projects)?)
     }
 
     fn reach(&mut self, instance: &Instance, group: Option<&str>) -> Result<Vec<Project>, Error> {

@@ -13,7 +13,7 @@ mod work;
 
 use std::sync::Arc;
 
-use tokio::sync::{OnceCell, mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::clock::Timestamp;
 use super::config;
@@ -210,21 +210,36 @@ impl Account {
 }
 
 /// The server, and the way to it, which is found out when it is first needed: git config is read
-/// then, once per daemon.
+/// then, and again after something has failed.
 #[derive(Debug)]
 struct Server {
     profile: Arc<Profile>,
-    network: OnceCell<Network>,
-    gitlab: OnceCell<GitLab>,
+    way: Mutex<Way>,
+}
+
+/// What is known of the way.
+#[derive(Debug, Default)]
+struct Way {
+    network: Option<Arc<Network>>,
+    gitlab: Option<Arc<GitLab>>,
 }
 
 impl Server {
     fn new(profile: Arc<Profile>) -> Self {
-        Self { profile, network: OnceCell::new(), gitlab: OnceCell::new() }
+        Self { profile, way: Mutex::default() }
     }
 
-    async fn gitlab(&self, record: &Record) -> &GitLab {
-        self.gitlab.get_or_init(|| self.connect(Some(record))).await
+    async fn gitlab(&self, record: &Record) -> Arc<GitLab> {
+        if let Some(gitlab) = &self.way.lock().await.gitlab {
+            return gitlab.clone();
+        }
+        let gitlab = Arc::new(self.connect(Some(record)).await);
+        self.way.lock().await.gitlab.insert(gitlab).clone()
+    }
+
+    /// The person may mend what has failed, in their git config.
+    async fn forget_way(&self) {
+        *self.way.lock().await = Way::default();
     }
 
     async fn connect(&self, record: Option<&Record>) -> GitLab {
@@ -232,19 +247,22 @@ impl Server {
         let credentials = record.and_then(|record| record.proxy_credentials.clone());
         let headers = record.map_or(&[][..], |record| &record.extra_headers);
         let seen = seen.clone().with_secrets(credentials, headers);
-        let network = self.network().await.clone().or(&seen);
+        let network = Network::clone(&*self.network().await).or(&seen);
         let secret = record.and_then(|record| record.client_secret.clone());
         GitLab::new(instance.clone(), client_id.clone(), secret, endpoints.clone(), network)
     }
 
     /// The way to it as git config has it now.
-    async fn network(&self) -> &Network {
-        let read = || async {
-            config::network(&self.profile.instance).await.unwrap_or_else(|why| {
-                tracing::warn!(account = %self.profile.who(), %why, "git config is unreadable; using what link saw");
-                Network::default()
-            })
-        };
-        self.network.get_or_init(read).await
+    async fn network(&self) -> Arc<Network> {
+        // Held while git is asked: whoever comes meanwhile wants the same answer.
+        let mut way = self.way.lock().await;
+        if let Some(network) = &way.network {
+            return network.clone();
+        }
+        let read = config::network(&self.profile.instance).await.unwrap_or_else(|why| {
+            tracing::warn!(account = %self.profile.who(), %why, "git config is unreadable; using what link saw");
+            Network::default()
+        });
+        way.network.insert(Arc::new(read)).clone()
     }
 }

@@ -94,7 +94,11 @@ impl Means {
 
     async fn renew(&self, slot: Slot, record: Record, unsaved: bool) -> Renewal {
         let gitlab = self.server.gitlab(&record).await;
-        renew(&self.places, &self.vault, gitlab, &self.id, slot, record, unsaved).await
+        let renewal = renew(&self.places, &self.vault, &gitlab, &self.id, slot, record, unsaved).await;
+        if matches!(renewal, Renewal::Failed(_)) {
+            self.server.forget_way().await;
+        }
+        renewal
     }
 
     async fn verify(&self, slot: Slot, record: &Record) -> Done {
@@ -104,6 +108,9 @@ impl Means {
             Kind::Fixed | Kind::Rotating if self.server.profile.is_deploy_token() => Ok(Liveness::Untold),
             Kind::Fixed | Kind::Rotating => gitlab.token_lives(&record.access_token).await,
         };
+        if verdict.is_err() {
+            self.server.forget_way().await;
+        }
         // Nothing comes after a dead token that was not half of a pair, unless another daemon has
         // its successor already.
         if record.kind != Kind::Oauth

@@ -106,18 +106,19 @@ impl Accounts {
 
     /// The account that answers at an instance where nothing else decides, if it is linked.
     pub async fn default_of(&self, instance: &Instance) -> Option<Account> {
-        let choices = self.choices().await.unwrap_or_default();
-        match choices.name_for(instance, None) {
-            Some((_, label)) => self.list(Some(instance), Some(label)).into_iter().next(),
-            None => self.first_of(instance),
-        }
+        self.meant(instance, None).await.ok()
     }
 
     /// The account that a person's command means, who names it or not.
-    pub async fn meant(&self, instance: &Instance, label: Option<&str>) -> Result<Account, Failure> {
+    pub async fn meant(&self, instance: &Instance, named: Option<&str>) -> Result<Account, Failure> {
+        let choices = match named {
+            Some(_) => Arc::default(),
+            None => self.choices().await.unwrap_or_default(),
+        };
+        let label = named.or_else(|| choices.name_for(instance, None).map(|(_, label)| label));
         let found = match label {
             Some(label) => self.list(Some(instance), Some(label)).into_iter().next(),
-            None => self.default_of(instance).await,
+            None => self.first_of(instance),
         };
         found.ok_or_else(|| {
             if let Some(problem) = self.problem_at(instance) {

@@ -101,13 +101,17 @@ impl Accounts {
 
     /// The instance that a command about linked accounts is for.
     pub fn meant_instance(&self, named: Option<Instance>) -> Result<Instance, Failure> {
-        let known = self.known();
-        let nothing = known.accounts.is_empty() && known.problems.is_empty();
-        drop(known);
-        match named {
-            None if nothing => Err(Failure::new(Code::NotLinked, absent::NOTHING)),
-            None => Ok(self.usual_instance()),
-            Some(instance) => Ok(instance),
+        if let Some(instance) = named {
+            return Ok(instance);
+        }
+        let (usual, known) = (self.usual_instance(), self.known());
+        let mut linked: Vec<_> = known.accounts.iter().map(|it| it.profile.instance.to_string()).collect();
+        linked.sort_unstable();
+        linked.dedup();
+        match linked.is_empty() {
+            true if known.problems.is_empty() => Err(Failure::new(Code::NotLinked, absent::NOTHING)),
+            false if !linked.contains(&usual.to_string()) => Err(Failure::new(Code::Usage, absent::which_of(&linked))),
+            _ => Ok(usual),
         }
     }
 

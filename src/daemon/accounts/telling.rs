@@ -3,6 +3,7 @@
 use super::Accounts;
 use crate::daemon::account::{Account, Spare, Status};
 use crate::daemon::clock::Timestamp;
+use crate::daemon::log;
 use crate::daemon::notices::{Cause, Notices};
 use crate::protocol::{Code, Failure, State};
 
@@ -23,6 +24,11 @@ impl Accounts {
         let now = Timestamp::now();
         let open = self.notices().open(&account.profile.id()).into_iter().filter(|(cause, _)| !is_said(*cause));
         open.map(|(_, notice)| format!("{} (since {})", notice.text, notice.at.for_people(now))).collect()
+    }
+
+    /// What keeps all of them from being renewed, perhaps.
+    pub fn unwritable(&self) -> Option<String> {
+        log::problem(&self.places)
     }
 
     /// Why git gets no token of an account, with whatever else its person has not been told in a

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use oauth2::{AsyncHttpClient, HttpRequest, HttpResponse};
-use reqwest::header::{HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Request, Response, StatusCode, Url};
 
 use super::network::Network;
@@ -134,11 +134,13 @@ impl Http {
     }
 
     /// Adds what git config wants every request to the instance to have. What a request has
-    /// already, it needs as it is.
+    /// already, it needs as it is; and an `Authorization` is for git's own requests: the token
+    /// endpoint takes one for the name and secret of another application.
     pub(super) fn add_extra_headers(&self, request: &mut Request) -> Result<(), Trouble> {
         let own = Url::parse(&self.instance.to_string()).is_ok_and(|own| own.origin() == request.url().origin());
         if own {
             let mut extra = self.network.extra_headers()?;
+            extra.remove(AUTHORIZATION);
             for name in request.headers().keys() {
                 extra.remove(name);
             }

@@ -2,6 +2,7 @@
 
 use crate::credential::Attributes;
 use crate::protocol::key;
+use crate::shell::quoted;
 
 /// The command that asks for the same once more. How long it waits is left out: it was too short, perhaps.
 pub(super) fn command(asked: &Attributes) -> String {
@@ -21,15 +22,6 @@ pub(super) fn command(asked: &Attributes) -> String {
         words.extend(asked.flag(name).then(|| flag.to_owned()));
     }
     words.join(" ")
-}
-
-/// One word for a shell, whatever is in it.
-fn quoted(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@".contains(c);
-    match !text.is_empty() && text.chars().all(is_plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
-    }
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ mod linux {
         let welcome = [crate::endpoint::user_id(), 0];
         match user_in(&tables, visitor) {
             Seen::Nothing => true,
-            Seen::Gone => false,
+            Seen::Gone => is_windows(&fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default()),
             Seen::User(user) => welcome.contains(&user) || (user == NOBODY_HERE && is_container()),
         }
     }
@@ -63,7 +63,7 @@ mod linux {
     pub(super) enum Seen {
         /// They don't even have our listener.
         Nothing,
-        /// It does not wait for an answer. Nobody's is it then, and no browser is so.
+        /// It does not wait for an answer. Nobody's is it then, and no browser of this system is so.
         Gone,
         User(u32),
     }
@@ -99,6 +99,12 @@ mod linux {
         addresses.into_iter().map(|ip| format!("{ip}:{:04X}", address.port())).collect()
     }
 
+    /// Whether this is Linux in Windows, by the kernel's name. Where both share their addresses (WSL's
+    /// mirrored network), a browser of Windows is in no table of Linux. Few people share one.
+    pub(super) fn is_windows(kernel: &str) -> bool {
+        kernel.to_ascii_lowercase().contains("microsoft")
+    }
+
     /// Whether there are users that have no name here.
     fn is_container() -> bool {
         let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
@@ -108,7 +114,7 @@ mod linux {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use super::linux::{Seen, user_in};
+    use super::linux::{Seen, is_windows, user_in};
     use super::*;
 
     const HEADING: &str =
@@ -141,5 +147,14 @@ mod tests {
         assert_eq!(seen(&[LISTENER, &other]), Seen::Gone);
         assert_eq!(seen(&[]), Seen::Nothing);
         assert_eq!(seen(&["nonsense", "", "1: 2"]), Seen::Nothing);
+    }
+
+    #[test]
+    fn a_browser_of_windows_is_in_no_table_of_linux() {
+        for (kernel, expected) in
+            [("6.6.87.2-microsoft-standard-WSL2\n", true), ("4.4.0-19041-Microsoft\n", true), ("6.12.1-amd64\n", false)]
+        {
+            assert_eq!(is_windows(kernel), expected, "{kernel}");
+        }
     }
 }
