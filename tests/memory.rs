@@ -60,7 +60,7 @@ fn a_token_that_is_over_is_nowhere_in_the_daemons_memory() {
     sandbox.erase(&old);
     let new = sandbox.token();
     over.push(old);
-    assert!(times_in_memory(pid, &new) > 0 && times_in_memory(pid, &sandbox.refresh_token()) > 0, "so it is seen");
+    assert!(times_in_memory(pid, &new) > 0 && times_in_memory(pid, sandbox.refresh_token()) > 0, "so it is seen");
     for token in over {
         // The connection that brought the next one may be in use for another moment.
         eventually("it is nowhere, and no library has a copy", || times_in_memory(pid, &token) == 0);
@@ -68,8 +68,9 @@ fn a_token_that_is_over_is_nowhere_in_the_daemons_memory() {
 }
 
 /// How often a text is in what a process may write to.
-fn times_in_memory(pid: i32, text: &str) -> usize {
+pub fn times_in_memory(pid: i32, text: impl AsRef<[u8]>) -> usize {
     use std::os::unix::fs::FileExt;
+    let text = text.as_ref();
     let memory = fs::File::open(format!("/proc/{pid}/mem")).expect("readable");
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).expect("readable");
     let mut times = 0;
@@ -80,7 +81,7 @@ fn times_in_memory(pid: i32, text: &str) -> usize {
         let (from, to) = (number(from), number(to));
         let mut bytes = vec![0; usize::try_from(to - from).expect("it fits")];
         if memory.read_exact_at(&mut bytes, from).is_ok() {
-            times += bytes.windows(text.len()).filter(|window| *window == text.as_bytes()).count();
+            times += bytes.windows(text.len()).filter(|window| *window == text).count();
         }
     }
     times

@@ -8,7 +8,7 @@ use std::time::Duration;
 use gitlab_stand_in::Endpoint;
 
 use crate::support::pty::Pty;
-use crate::support::vault::{PASSPHRASE, Vaulted, kernel_keeps_keys, systemd_keeps_secrets};
+use crate::support::vault::{PASSPHRASE, Vaulted, in_no_login_session, kernel_keeps_keys, systemd_keeps_secrets};
 use crate::support::{DAEMON, HELPER, Sandbox, Started, run};
 
 const UNLOCK: &str = "git credential-gitlab vault unlock";
@@ -102,6 +102,89 @@ fn where_the_kernel_keeps_nothing_the_daemon_does() {
     assert!(!vaulted.kernel_forgets(), "it kept nothing");
     assert_eq!(vaulted.get().stdout, "quit=1\n", "a new daemon has to ask");
     vaulted.unlock().succeeded();
+    assert_eq!(vaulted.token(), token);
+}
+
+/// A daemon as systemd or cron starts it.
+fn daemon_in_no_login_session(vaulted: &Vaulted) -> Option<Started> {
+    vaulted.verb(["daemon", "stop"]);
+    let mut daemon = in_no_login_session(vaulted, DAEMON)?;
+    daemon.arg("--foreground");
+    let mut daemon = Started::new(daemon);
+    daemon.wait_for_line(|line| line.contains("ready"));
+    Some(daemon)
+}
+
+#[test]
+fn a_daemon_in_no_login_session_asks_once_too() {
+    let vaulted = Vaulted::new();
+    let token = vaulted.token();
+    if !kernel_keeps_keys() {
+        return;
+    }
+    let Some(_first) = daemon_in_no_login_session(&vaulted) else { return };
+    vaulted.encrypt().succeeded();
+    let _second = daemon_in_no_login_session(&vaulted);
+    assert_eq!(vaulted.token(), token);
+    // Nor does one that is in a session.
+    vaulted.verb(["daemon", "stop"]).succeeded();
+    assert_eq!(vaulted.token(), token);
+}
+
+#[test]
+fn what_a_daemon_in_no_login_session_has_locked_stays_locked() {
+    let vaulted = Vaulted::new();
+    let token = vaulted.token();
+    let Some(_first) = daemon_in_no_login_session(&vaulted) else { return };
+    vaulted.encrypt().succeeded();
+    vaulted.vault(["lock"]).succeeded();
+    vaulted.verb(["daemon", "stop"]).succeeded();
+    assert_eq!(vaulted.get().stdout, "quit=1\n");
+    assert!(!vaulted.kernel_forgets(), "the kernel has forgotten it already");
+    vaulted.unlock().succeeded();
+    assert_eq!(vaulted.token(), token);
+}
+
+/// What is left to those who have lost the passphrase, or systemd's key.
+fn begin_anew(vaulted: &Vaulted, code: i32) {
+    let refused = vaulted.vault(["decrypt"]).ended_with(code);
+    assert!(refused.stderr.contains("--local"), "{refused:?}");
+    vaulted.verb(["unlink", "--local"]).succeeded();
+    vaulted.vault(["decrypt"]).succeeded();
+    assert!(!vaulted.key_file().exists());
+    vaulted.encrypt().succeeded();
+    vaulted.link();
+    assert!(is_sealed(&record(vaulted)));
+    vaulted.token();
+}
+
+#[test]
+fn a_lost_passphrase_costs_the_logins_and_no_more() {
+    let vaulted = Vaulted::with_passphrase();
+    vaulted.reboot();
+    begin_anew(&vaulted, 4);
+}
+
+#[test]
+fn a_key_that_systemd_has_lost_costs_the_logins_and_no_more() {
+    let vaulted = Vaulted::new();
+    if !systemd_keeps_secrets(&vaulted) {
+        return;
+    }
+    vaulted.vault(["encrypt"]).succeeded();
+    vaulted.kill_daemon();
+    fs::remove_file(vaulted.path("credential.secret")).expect("removed");
+    begin_anew(&vaulted, 1);
+}
+
+#[test]
+fn the_same_command_goes_on_after_a_reboot() {
+    let vaulted = Vaulted::with_passphrase();
+    let token = vaulted.token();
+    vaulted.reboot();
+    vaulted.type_passphrase("encrypt", "another one, long enough").ended_with(1);
+    let told = vaulted.encrypt().succeeded();
+    assert!(told.stdout.contains(", unlocked: 1 login in "), "{told:?}");
     assert_eq!(vaulted.token(), token);
 }
 
@@ -201,6 +284,24 @@ fn both_logins_of_an_account_are_encrypted_and_come_back() {
     vaulted.encrypt().succeeded();
     assert!(is_sealed(&fs::read(&first).expect("readable")));
     assert_eq!(vaulted.account()["spare"], "ready");
+}
+
+#[test]
+fn a_damaged_login_does_not_leave_the_other_one_in_the_clear() {
+    let vaulted = Vaulted::of(Sandbox::new());
+    let words = [vaulted.gitlab.url(), "--client-id", &vaulted.client_id, "--yes", "--spare"];
+    vaulted.link_as("alice", words).succeeded();
+    let mut files = vaulted.state_files(".tokens");
+    files.sort_by_key(|file| file.to_string_lossy().contains("~second"));
+    vaulted.verb(["daemon", "stop"]).succeeded();
+    fs::write(&files[0], b"git-credential-gitlab sealed\n\x01 and damaged").expect("written");
+    vaulted.encrypt().ended_with(1);
+    assert!(is_sealed(&fs::read(&files[1]).expect("readable")));
+    // A record of nobody that nobody can read is named.
+    fs::write(files[0].with_file_name("x~9.tokens"), b"git-credential-gitlab sealed\n\x01").expect("written");
+    vaulted.link();
+    let told = vaulted.encrypt().ended_with(1);
+    assert!(told.stderr.contains("x~9") && told.stderr.contains("remove the file"), "{told:?}");
 }
 
 #[test]
@@ -331,6 +432,29 @@ fn with_the_last_account_the_key_leaves_memory_but_not_the_wish() {
     vaulted.unlock().succeeded();
     vaulted.link();
     assert!(is_sealed(&record(&vaulted)));
+}
+
+#[test]
+fn with_the_last_account_goes_a_key_that_this_daemon_never_used() {
+    let vaulted = Vaulted::with_passphrase();
+    vaulted.verb(["daemon", "stop"]).succeeded();
+    let [file] = &vaulted.state_files(".tokens")[..] else { panic!("one login") };
+    fs::write(file, "damaged").expect("written");
+    vaulted.verb(["unlink"]).succeeded();
+    assert!(!vaulted.kernel_forgets(), "the kernel has forgotten it already");
+}
+
+#[test]
+fn where_the_encryption_is_being_taken_back_nobody_is_told_of_one() {
+    let mut vaulted = Vaulted::with_passphrase();
+    vaulted.verb(["daemon", "stop"]).succeeded();
+    vaulted.sandbox.set("GIT_CREDENTIAL_GITLAB_FAULT", "after-leaving");
+    vaulted.vault(["decrypt"]);
+    vaulted.sandbox.unset("GIT_CREDENTIAL_GITLAB_FAULT");
+    let told = vaulted.link();
+    assert!(record(&vaulted).starts_with(b"{"));
+    assert!(!(told.stdout + &told.stderr).contains("an encrypted file"));
+    assert!(!vaulted.verb(["status"]).stdout.contains("an encrypted file"));
 }
 
 #[test]

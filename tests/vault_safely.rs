@@ -1,8 +1,10 @@
 //! Encrypted files lose nothing and show nothing, whoever breaks off, swaps or reads them.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use crate::memory::times_in_memory;
 use crate::support::vault::{PASSPHRASE, Vaulted, kernel_keeps_keys};
 use crate::support::{DAEMON, HELPER, Sandbox, Started, eventually, make_private, run};
 use crate::vault::files_below;
@@ -266,4 +268,137 @@ fn two_daemons_on_one_directory_share_an_encryption() {
     assert_eq!(vaulted.gitlab.token_requests(), 1);
     other(&["daemon", "stop"], "").succeeded();
     daemon.finish();
+}
+
+/// Another daemon on the same directory, whose calls of these names on a path come late.
+fn slow_daemon(vaulted: &Vaulted, path: &Path, calls: &str, seconds: u32) -> (Started, PathBuf) {
+    let directory = vaulted.path("slow");
+    make_private(&directory);
+    let socket = directory.join("socket");
+    let mut daemon = vaulted.command("strace");
+    daemon.args(["-f", "-qq", "-o"]).arg(vaulted.path("trace")).arg("-P").arg(path);
+    daemon.args(["-e", &format!("trace={calls}"), "-e", &format!("inject={calls}:delay_enter={seconds}s:when=1")]);
+    daemon.arg(DAEMON).arg("--foreground").arg("--socket").arg(&socket);
+    let mut daemon = Started::new(daemon);
+    daemon.wait_for_line(|line| line.contains("ready"));
+    (daemon, socket)
+}
+
+#[test]
+fn what_is_saved_while_another_daemon_decrypts_can_be_read() {
+    if !kernel_keeps_keys() {
+        return;
+    }
+    let vaulted = two();
+    vaulted.encrypt().succeeded();
+    let [_, bob] = records(&vaulted);
+    vaulted.verb(["unlink", "--account", "bob"]).succeeded();
+    // It has sealed bob's record, and not begun to write it.
+    let (mut daemon, socket) = slow_daemon(&vaulted, &bob.with_extension("tokens.new"), "unlink,unlinkat", 4);
+    let mut link = vaulted.command(HELPER);
+    link.args(["link", vaulted.gitlab.url(), "--client-id", &vaulted.client_id, "--yes", "--store", "file"]);
+    link.env("GIT_CREDENTIAL_GITLAB_SOCKET", &socket);
+    let mut link = Started::new(link);
+    let address = link.wait_for_line(|line| line.contains("/oauth/authorize?"));
+    let mut browser = vaulted.browser("bob");
+    let visit = std::thread::spawn(move || browser.visit(address.trim()).expect("a visit"));
+    eventually("it is about to write", || bob.with_extension("lock").exists());
+    std::thread::sleep(Duration::from_millis(500)); // it is as good as there
+    vaulted.vault(["decrypt"]).succeeded();
+    link.finish().succeeded();
+    visit.join().expect("a visit");
+    assert!(!vaulted.key_file().exists());
+    token_of(&vaulted, "bob").token();
+    assert!(fs::read(&bob).expect("there").starts_with(b"{"));
+    let mut stop = vaulted.command(HELPER);
+    stop.args(["daemon", "stop"]).env("GIT_CREDENTIAL_GITLAB_SOCKET", &socket);
+    run::finish(stop, "").succeeded();
+    daemon.child.wait().expect("it ran");
+}
+
+#[test]
+fn a_disk_that_hangs_while_encrypting_does_not_bring_an_old_pair_back() {
+    if !kernel_keeps_keys() {
+        return;
+    }
+    let vaulted = Vaulted::new();
+    let token = vaulted.token();
+    let [alice] = &vaulted.state_files(".tokens")[..] else { panic!("one login") };
+    let (mut daemon, socket) = slow_daemon(&vaulted, &alice.with_extension("tokens.new"), "unlink,unlinkat", 8);
+    let mut encrypt = vaulted.command(HELPER);
+    encrypt.args(["vault", "encrypt", "--passphrase-stdin"]).env("GIT_CREDENTIAL_GITLAB_SOCKET", &socket);
+    // It gives up waiting for the disk.
+    run::finish(encrypt, PASSPHRASE).ended_with(1);
+    vaulted.vault([]);
+    vaulted.gitlab.expire_access_tokens("alice");
+    vaulted.erase(&token);
+    let renewed =
+        eventually_some("the account is free again", || vaulted.get().attribute("password").filter(|it| *it != token));
+    eventually("the disk is back", || fs::read_to_string(vaulted.path("trace")).expect("readable").contains("DELAYED"));
+    std::thread::sleep(Duration::from_millis(500)); // and what waited for it is written
+    vaulted.kill_daemon();
+    assert_eq!(vaulted.token(), renewed);
+    let mut stop = vaulted.command(HELPER);
+    stop.args(["daemon", "stop"]).env("GIT_CREDENTIAL_GITLAB_SOCKET", &socket);
+    run::finish(stop, "").succeeded();
+    daemon.child.wait().expect("it ran");
+}
+
+#[test]
+fn a_disk_that_hangs_while_renewing_does_not_bring_an_old_pair_back() {
+    let vaulted = Vaulted::new();
+    let token = vaulted.token();
+    let [alice] = &vaulted.state_files(".tokens")[..] else { panic!("one login") };
+    let (mut daemon, socket) = slow_daemon(&vaulted, &alice.with_extension("tokens.new"), "unlink,unlinkat", 8);
+    let other = |verb: &str, input: &str| {
+        let mut command = vaulted.command(HELPER);
+        command.arg(verb).env("GIT_CREDENTIAL_GITLAB_SOCKET", &socket);
+        run::finish(command, input)
+    };
+    assert_eq!(other("get", &vaulted.question()).token(), token);
+    vaulted.gitlab.expire_access_tokens("alice");
+    other("erase", &format!("{}password={token}\n", vaulted.question()));
+    other("get", &vaulted.question());
+    vaulted.erase(&token);
+    let renewed = eventually_some("it is free again", || vaulted.get().attribute("password").filter(|it| *it != token));
+    eventually("the disk is back", || fs::read_to_string(vaulted.path("trace")).expect("readable").contains("DELAYED"));
+    std::thread::sleep(Duration::from_millis(500)); // and what waited for it is written
+    vaulted.kill_daemon();
+    assert_eq!(vaulted.token(), renewed);
+    assert_eq!(vaulted.gitlab.token_requests(), 1);
+    let mut stop = vaulted.command(HELPER);
+    stop.args(["daemon", "stop"]).env("GIT_CREDENTIAL_GITLAB_SOCKET", &socket);
+    run::finish(stop, "").succeeded();
+    daemon.child.wait().expect("it ran");
+}
+
+fn eventually_some<T>(what: &str, find: impl Fn() -> Option<T>) -> T {
+    let found = std::cell::RefCell::new(None);
+    eventually(what, || {
+        *found.borrow_mut() = find();
+        found.borrow().is_some()
+    });
+    found.into_inner().expect("it was found")
+}
+
+#[test]
+fn once_it_is_locked_neither_key_nor_passphrase_nor_token_is_in_memory() {
+    let vaulted = Vaulted::with_passphrase();
+    let pid = vaulted.daemon_pid();
+    let Some(key) = vaulted.key_in_kernel().filter(|_| run::can_look_into(pid)) else { return };
+    let token = vaulted.token();
+    assert!(times_in_memory(pid, &key) > 0 && times_in_memory(pid, &token) > 0, "so it is seen");
+    vaulted.vault(["lock"]).succeeded();
+    for (what, secret) in [("key", &key[..]), ("passphrase", PASSPHRASE.as_bytes()), ("token", token.as_bytes())] {
+        eventually(what, || times_in_memory(pid, secret) == 0);
+    }
+    // A new daemon that gets it from the kernel, and one that is told it.
+    vaulted.unlock().succeeded();
+    vaulted.kill_daemon();
+    let token = vaulted.token();
+    let pid = vaulted.daemon_pid();
+    vaulted.vault(["lock"]).succeeded();
+    for (what, secret) in [("key", &key[..]), ("token", token.as_bytes())] {
+        eventually(what, || times_in_memory(pid, secret) == 0);
+    }
 }

@@ -176,7 +176,8 @@ fn explain(verb: Option<&VaultVerb>, found: &Found, terminal: Terminal) {
     const REMAINS: &str = "What was written before may still be on the disk, in freed blocks, snapshots and backups. \
                            The refresh tokens in it are spent at the next renewal of each login; tokens that you made \
                            live on.";
-    const LOST: &str = "If the passphrase is lost, nothing brings the tokens back: link again then.";
+    const LOST: &str = "If the passphrase is lost, nothing brings the tokens back: unlink --local, vault decrypt, \
+                        and link again then.";
     let Some(with) = &found.with else {
         match verb {
             None => terminal.note(&format!("to encrypt them: {ENCRYPT}")),

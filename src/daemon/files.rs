@@ -75,16 +75,23 @@ fn whole(file: File, max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(max + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > max {
-        let why = format!("it has more than {} KiB, which no such file has", max / 1024);
-        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        return Err(too_large(max));
     }
     Ok(bytes)
+}
+
+fn too_large(max: u64) -> io::Error {
+    let why = format!("it has more than {} KiB, which no such file has", max / 1024);
+    io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
 /// Writes a whole file, readable by this user alone: a new file beside it, flushed to the disk,
 /// renamed over the old one, and the rename flushed too. One writer at a time: the new file's
 /// name is fixed, so that a crash leaves at most one behind, which the next write replaces.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(too_large(MAX_FILE)); // it could not be read again
+    }
     let new = new_name(path);
     match fs::remove_file(&new) {
         Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
@@ -181,6 +188,9 @@ mod tests {
         let path = directory.path().join("state");
         fs::write(&path, vec![b'x'; 70_000]).expect("written");
         assert!(read(&path).is_err());
+        write(&path, b"old").expect("written");
+        assert!(write(&path, &vec![b'x'; 70_000]).is_err(), "what could not be read again");
+        assert_eq!(read(&path).expect("readable").as_deref(), Some(&b"old"[..]));
     }
 
     #[cfg(unix)]

@@ -46,10 +46,18 @@ pub async fn renew(
     held: Record,
     unsaved: bool,
 ) -> Renewal {
-    let _lease = match places.lease(id).await {
+    let lease = match places.lease(id).await {
         Ok(lease) => lease,
         Err(why) => return Renewal::Store(StoreError::Unavailable(format!("no lease on the account: {why}"))),
     };
+    let done = renew_leased(vault, gitlab, id, slot, held, unsaved).await;
+    if !matches!(done, Renewal::Renewed(_) | Renewal::Adopted(_)) {
+        vault.keep_until_done(lease);
+    }
+    done
+}
+
+async fn renew_leased(vault: &Vault, gitlab: &GitLab, id: &str, slot: Slot, held: Record, unsaved: bool) -> Renewal {
     let entry = &slot.entry(id);
     let stored = match vault.load(entry).await {
         Ok(Some(stored)) => stored,

@@ -50,8 +50,8 @@ fn all(failed: Rewritten, verb: &str) -> Result<Vec<String>, Refused> {
         count => format!(" (and {count} more)"),
     };
     let text = format!(
-        "not all is done: the tokens of {whose} are as they were, because {why}{others}; link or unlink that account, \
-         then go on: git credential-gitlab vault {verb}"
+        "not all is done: the tokens of {whose} are as they were, because {why}{others}; link or unlink that account \
+         (or remove the file, if it is nobody's), then go on: git credential-gitlab vault {verb}"
     );
     Err(Refused::Store(StoreError::Unavailable(text)))
 }
@@ -96,6 +96,20 @@ fn refused(why: Refused) -> Attributes {
             Code::Usage,
             "the files with tokens are not encrypted; to do that: git credential-gitlab vault encrypt".into(),
         ),
+        Refused::Needed(why) => {
+            let (code, text) = match why {
+                StoreError::VaultLocked => (
+                    Code::Locked,
+                    "the tokens are locked; to unlock them: git \
+                                                           credential-gitlab vault unlock"
+                        .to_owned(),
+                ),
+                why => (Code::Store, why.to_string()),
+            };
+            let lost = "if the key is lost for good, forget what it was for (git credential-gitlab unlink --local), \
+                        then go on: git credential-gitlab vault decrypt";
+            (code, format!("{text}; {lost}"))
+        }
         Refused::Systemd(why) => (Code::Store, format!("systemd can't be used for the key here: {why}")),
         Refused::Store(StoreError::VaultLocked) => {
             (Code::Locked, "the tokens are locked; to unlock them: git credential-gitlab vault unlock".into())

@@ -93,6 +93,14 @@ impl Vaulted {
         self.kernel_forgets();
     }
 
+    /// The key, if the kernel keeps it.
+    pub fn key_in_kernel(&self) -> Option<Vec<u8>> {
+        self.note_id();
+        let name = format!("git-credential-gitlab:{}", self.ids.borrow().last()?);
+        let ring = KeyRing::from_special_id(KeyRingIdentifier::User, false).ok()?;
+        ring.search(&name).and_then(|entry| entry.read_to_vec()).ok()
+    }
+
     fn note_id(&self) {
         let header = fs::read(self.key_file()).unwrap_or_default();
         let header: serde_json::Value = serde_json::from_slice(&header).unwrap_or_default();
@@ -117,6 +125,19 @@ pub fn kernel_keeps_keys() -> bool {
         eprintln!("skipped: the kernel keeps no keys here: {why:?}");
     }
     kept.is_ok()
+}
+
+/// Makes the programs of a sandbox that are started so run as systemd or cron run theirs: in a
+/// session keyring of their own, from which nothing leads to the user's. `None` where that can't be done.
+pub fn in_no_login_session(sandbox: &Sandbox, program: &str) -> Option<std::process::Command> {
+    let keyctl = match std::env::consts::ARCH {
+        "x86_64" => 250,
+        "aarch64" => 219,
+        _ => return None,
+    };
+    let mut command = sandbox.command("perl");
+    command.args(["-e", &format!("syscall({keyctl}, 1, 0) > 0 or die; exec @ARGV or die"), program]);
+    Some(command)
 }
 
 /// Whether systemd keeps secrets for this user here: for root since 250, for others since 256.

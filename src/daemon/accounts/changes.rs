@@ -114,7 +114,7 @@ impl Accounts {
     /// Saves a new login and what is known of its account, or leaves both as they were.
     async fn save(&self, profile: &Profile, vault: &Vault, slot: Slot, record: &Record) -> Result<(), StoreError> {
         let unwritable = |why: std::io::Error| StoreError::Unavailable(format!("the state directory: {why}"));
-        let _lease = self.places.lease(&profile.id()).await.map_err(unwritable)?;
+        let lease = self.places.lease(&profile.id()).await.map_err(unwritable)?;
         let entry = slot.entry(&profile.id());
         let before = vault.load(&entry).await;
         let saved = vault.save(&entry, record, Prompt::Allowed).await;
@@ -129,6 +129,7 @@ impl Accounts {
             && let Ok(before) = before
         {
             vault.take_back_save(&entry, before);
+            vault.keep_until_done(lease);
         }
         saved
     }

@@ -125,7 +125,9 @@ impl Accounts {
     /// Writes every record once more, as it is to be written now.
     async fn rewrite_all(&self) -> Rewritten {
         let mut failed = Vec::new();
-        for account in self.in_files() {
+        let accounts = self.in_files();
+        let known: Vec<_> = accounts.iter().map(|account| account.profile.id()).collect();
+        for account in accounts {
             let held = account.retire().await;
             if let Err(why) = self.rewrite(&account.profile.id()).await {
                 failed.push((account.profile.who(), why));
@@ -133,9 +135,8 @@ impl Accounts {
             self.put(account.revive(self.places.clone(), unsaved(held)));
             fault::point("after-rewrite");
         }
-        // And what belongs to no account that we know: a link or an unlink that broke off, a
-        // profile that can't be read.
-        let known: Vec<_> = self.in_files().iter().map(|account| account.profile.id()).collect();
+        // And what belongs to no account that we knew: a link or an unlink that broke off, a
+        // profile that can't be read, what another daemon has linked meanwhile.
         let [_, second] = Slot::ALL.map(|slot| slot.entry(""));
         let account_of = |entry: String| entry.strip_suffix(&second).map_or(entry.clone(), str::to_owned);
         let mut others: Vec<_> = self.encryption().entries().into_iter().map(account_of).collect();
@@ -143,7 +144,7 @@ impl Accounts {
         others.dedup();
         for id in others {
             if let Err(why) = self.rewrite(&id).await {
-                failed.push((id, why));
+                failed.push((format!("nobody we know ({id}, in {})", self.places.tokens().display()), why));
             }
         }
         failed
@@ -151,12 +152,16 @@ impl Accounts {
 
     /// Both logins of an account that nobody runs at this moment.
     async fn rewrite(&self, id: &str) -> Result<(), StoreError> {
-        let _lease = self.lease(id).await?;
+        let lease = self.lease(id).await?;
         let vault = self.vault(StoreKind::File);
+        let mut done = Ok(());
         for slot in Slot::ALL {
-            vault.rewrite(&slot.entry(id)).await?;
+            done = done.and(vault.rewrite(&slot.entry(id)).await);
         }
-        Ok(())
+        if done.is_err() {
+            vault.keep_until_done(lease);
+        }
+        done
     }
 
     fn in_files(&self) -> Vec<Account> {

@@ -35,11 +35,14 @@ fn failed(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
 impl Store for Files {
     fn load(&mut self, id: &str, _prompt: Prompt) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
         let path = self.path(id);
-        // A second time, if another daemon has just decrypted it and removed the key.
-        for _ in 0..2 {
+        // A second time, if another daemon has just decrypted it and removed the key, or has another.
+        for is_last in [false, true] {
             let Some(bytes) = files::read(&path).map_err(failed(&path))? else { return Ok(None) };
-            if let Some(record) = self.encryption.open(id, Zeroizing::new(bytes))? {
-                return Ok(Some(record));
+            match self.encryption.open(id, Zeroizing::new(bytes)) {
+                Ok(Some(record)) => return Ok(Some(record)),
+                Ok(None) => {}
+                Err(StoreError::Corrupt) if !is_last => {}
+                Err(why) => return Err(why),
             }
         }
         Err(StoreError::KeyGone)
@@ -47,8 +50,16 @@ impl Store for Files {
 
     fn save(&mut self, id: &str, bytes: &[u8], _prompt: Prompt) -> Result<(), StoreError> {
         let path = self.path(id);
-        let bytes = self.encryption.seal(id, bytes)?;
-        make_private(&self.directory).and_then(|()| files::write(&path, &bytes)).map_err(failed(&path))
+        let (sealed, with) = self.encryption.seal(id, bytes)?;
+        make_private(&self.directory).and_then(|()| files::write(&path, &sealed)).map_err(failed(&path))?;
+        match with {
+            // Its key has gone meanwhile: once more, and as it is to be written now.
+            Some(with) if !self.encryption.can_open(&with) => {
+                let (bytes, _) = self.encryption.seal(id, bytes)?;
+                files::write(&path, &bytes).map_err(failed(&path))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn delete(&mut self, id: &str, _prompt: Prompt) -> Result<(), StoreError> {

@@ -11,6 +11,7 @@ mod keyring;
 mod memory;
 
 use std::fmt;
+use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -344,6 +345,16 @@ impl Vault {
             None => store.delete(&id, prompt),
         };
         self.call(Prompt::Forbidden, rewrite).await
+    }
+
+    /// Keeps a lease for a call that nobody waits for any more: it may still be carried out, and what
+    /// it writes then must not take the place of what another daemon has renewed meanwhile.
+    pub fn keep_until_done(&self, lease: File) {
+        // A disk comes back, or its locks hang as well. A keyring may wait for a person for ever, and
+        // then another store must be free for the account.
+        if self.kind == StoreKind::File {
+            let _ = self.jobs.send(Box::new(move |_| drop(lease)));
+        }
     }
 
     /// Makes a save that failed undone: one that only took too long may still be carried out, and

@@ -14,16 +14,25 @@ mod platform {
         format!("{NAME}:{id}")
     }
 
+    /// The user keyring, and what is in it as ours. A daemon that systemd or cron starts is in no
+    /// login session: it finds the keyring, but possesses nothing there, so it may neither read nor
+    /// forget what is in it, not even what it has put there. This thread's keyring leads there.
+    fn ring() -> Result<KeyRing, KeyError> {
+        let ring = KeyRing::from_special_id(KeyRingIdentifier::User, true)?;
+        let way = KeyRing::from_special_id(KeyRingIdentifier::Thread, true);
+        let _ = way.and_then(|way| way.link_keyring(ring)); // in a login session it works all the same
+        Ok(ring)
+    }
+
     fn find_entry(id: &str) -> Result<Entry, KeyError> {
-        KeyRing::from_special_id(KeyRingIdentifier::User, true)?.search(&description(id))
+        ring()?.search(&description(id))
     }
 
     /// Keeps the key of the directory with this id.
     pub(in super::super) fn keep(id: &str, key: &Key) {
-        let kept = KeyRing::from_special_id(KeyRingIdentifier::User, true)
+        let kept = ring()
             .and_then(|ring| ring.add_key(&description(id), key.expose()))
-            // A daemon that systemd or cron starts is in no login session, and could not read it
-            // by the usual permissions.
+            // For a daemon in no login session that has no thread keyring either.
             .and_then(|entry| {
                 let permissions =
                     KeyPermissionsBuilder::builder().posessor(Permission::ALL).user(Permission::ALL).build();
@@ -43,13 +52,11 @@ mod platform {
         Key::in_bytes(bytes.get(..length)?)
     }
 
-    /// Forgets it.
-    pub(in super::super) fn forget(id: &str) {
-        if let Ok(entry) = find_entry(id)
-            && let Err(why) = entry.invalidate()
-        {
-            tracing::warn!(?why, "the kernel could not be made to forget the key");
-        }
+    /// Forgets it; false if the kernel has it and keeps it.
+    pub(in super::super) fn forget(id: &str) -> bool {
+        let Err(why) = find_entry(id).map_or(Ok(()), |entry| entry.invalidate()) else { return true };
+        tracing::warn!(?why, "the kernel could not be made to forget the key");
+        false
     }
 }
 
@@ -64,7 +71,9 @@ mod platform {
         None
     }
 
-    pub(in super::super) fn forget(_id: &str) {}
+    pub(in super::super) fn forget(_id: &str) -> bool {
+        true
+    }
 }
 
 pub(super) use platform::{find, forget, keep};

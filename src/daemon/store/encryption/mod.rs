@@ -76,6 +76,10 @@ pub struct Count {
     pub plain: usize,
 }
 
+/// The id of the directory, as it was when a record was sealed.
+#[derive(Debug)]
+pub(super) struct Sealed(String);
+
 /// Why a directory was not encrypted or unlocked.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Refused {
@@ -89,6 +93,8 @@ pub enum Refused {
     Plain,
     /// systemd does not do it: why.
     Systemd(String),
+    /// Records need the key, and it is not here: why.
+    Needed(StoreError),
     /// The directory.
     Store(StoreError),
 }
@@ -104,9 +110,9 @@ impl Encryption {
         Self { directory: directory.into(), held: Mutex::default() }
     }
 
-    /// Whether there is a key.
+    /// Whether what is written now is encrypted.
     pub fn is_on(&self) -> bool {
-        Header::path(&self.directory).exists()
+        self.header().map_or(true, |header| header.is_some_and(|header| !header.is_leaving()))
     }
 
     /// How it is; `None` if the records are not encrypted. May wait for systemd.
@@ -127,9 +133,8 @@ impl Encryption {
         if let Some(header) = self.header()? {
             match (&wish, &header.wrapped) {
                 (Wish::Any, _) | (Wish::Systemd, Wrapped::Systemd(_)) => {}
-                (Wish::Passphrase(passphrase), Wrapped::Passphrase(wrapped)) => {
-                    wrapped.unwrap(&header.id, passphrase).ok_or(Refused::Wrong)?;
-                }
+                // It may be locked by now: whoever goes on with it has just shown the key.
+                (Wish::Passphrase(passphrase), Wrapped::Passphrase(_)) => self.unlock(Some(passphrase))?,
                 _ => return Err(Refused::Otherwise(header.with())),
             }
             let key = self.key(&header)?;
@@ -153,8 +158,16 @@ impl Encryption {
             }
         };
         make_private(&self.directory).map_err(|why| refused(why.to_string()))?;
-        header.write(&self.directory)?;
+        // The key first: another daemon that saves a pair in between needs it.
         self.hold(&header, key);
+        if let Err(why) = header.write(&self.directory) {
+            // It may be there although it is not certain to stay.
+            if !matches!(self.header(), Ok(Some(found)) if found.id == header.id) {
+                kernel::forget(&header.id);
+                self.held().key = None;
+            }
+            return Err(why.into());
+        }
         Ok(())
     }
 
@@ -177,7 +190,6 @@ impl Encryption {
             let text = format!("{} was changed by somebody else, and is not used", path.display());
             return Err(StoreError::Unavailable(text).into());
         }
-        self.held().locked = false;
         self.hold(&header, key);
         Ok(())
     }
@@ -185,33 +197,69 @@ impl Encryption {
     /// Forgets the key until somebody [unlocks](Self::unlock) it.
     pub fn lock(&self) -> Result<(), Refused> {
         let header = self.header()?.ok_or(Refused::Plain)?;
-        *self.held() = Held { key: None, locked: true };
-        kernel::forget(&header.id);
-        Ok(())
-    }
-
-    /// Forgets the key, because it is of no use now.
-    pub fn forget(&self) {
-        if let Some((id, _)) = self.held().key.take() {
-            kernel::forget(&id);
+        let mut held = self.held();
+        *held = Held { key: None, locked: true };
+        match kernel::forget(&header.id) {
+            true => Ok(()),
+            false => {
+                let why = "the daemon has forgotten the key, but the kernel still has a copy of it, which the next \
+                           daemon would use; it goes when the machine is switched off";
+                Err(StoreError::Unavailable(why.into()).into())
+            }
         }
     }
 
-    /// From now on records are not encrypted. What was written before is as it was.
-    pub fn leave(&self) -> Result<(), Refused> {
-        let header = self.header()?.ok_or(Refused::Plain)?;
-        let key = self.key(&header)?;
-        Ok(header.with_leaving(true, &key)?.write(&self.directory)?)
+    /// Forgets the key, because it is of no use now: also one that an earlier daemon has left.
+    pub fn forget(&self) {
+        let held = self.held().key.take().map(|(id, _)| id);
+        let header = self.header().ok().flatten().map(|header| header.id);
+        for id in held.iter().chain(&header) {
+            kernel::forget(id);
+        }
     }
 
-    /// The end of the encryption: no record needs the key any more.
-    pub fn end(&self) -> Result<(), Refused> {
+    /// From now on records are not encrypted. What was written before is as it was. Where the key is
+    /// not here, and maybe lost, it is over at once if no record needs it.
+    pub fn leave(&self) -> Result<(), Refused> {
         let header = self.header()?.ok_or(Refused::Plain)?;
+        match self.key(&header) {
+            Ok(key) => Ok(header.with_leaving(true, &key)?.write(&self.directory)?),
+            Err(why) if self.is_needed()? => Err(Refused::Needed(why)),
+            Err(_) => self.end(),
+        }
+    }
+
+    /// The end of the encryption, if no record needs the key any more.
+    pub fn end(&self) -> Result<(), Refused> {
+        let Some(header) = self.header()? else { return Ok(()) };
+        if self.is_needed()? {
+            let why = "another program has encrypted a login again; try again";
+            return Err(StoreError::Unavailable(why.into()).into());
+        }
         let path = Header::path(&self.directory);
         files::remove(&path).map_err(|why| StoreError::Unavailable(format!("{}: {why}", path.display())))?;
-        *self.held() = Held::default();
+        let mut held = self.held();
+        *held = Held::default();
         kernel::forget(&header.id);
         Ok(())
+    }
+
+    /// Whether there is a record that is encrypted, or that can't be read and may be.
+    fn is_needed(&self) -> Result<bool, StoreError> {
+        let failed = |why: std::io::Error| StoreError::Unavailable(format!("{}: {why}", self.directory.display()));
+        for file in std::fs::read_dir(&self.directory).map_err(failed)? {
+            let path = file.map_err(failed)?.path();
+            let is_probe = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(PROBE.as_bytes()));
+            if path.extension().is_none_or(|ending| ending != RECORD) || is_probe {
+                continue;
+            }
+            match files::read(&path).map(|bytes| bytes.map(Zeroizing::new)) {
+                Ok(Some(bytes)) if !sealed::is_sealed(&bytes) => {}
+                Ok(None) => {}
+                _ => return Ok(true),
+            }
+        }
+        Ok(false)
     }
 
     /// The names of all entries that have something in the directory, and be it the rest of a
@@ -245,16 +293,23 @@ impl Encryption {
         count
     }
 
-    /// What is to be written for a record.
-    pub(super) fn seal(&self, entry: &str, record: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-        let Some(header) = self.header()? else { return Ok(Zeroizing::new(record.to_vec())) };
+    /// What is to be written for a record, and with which key it is encrypted, if it is.
+    pub(super) fn seal(&self, entry: &str, record: &[u8]) -> Result<(Zeroizing<Vec<u8>>, Option<Sealed>), StoreError> {
+        let plain = || Ok((Zeroizing::new(record.to_vec()), None));
+        let Some(header) = self.header()? else { return plain() };
         let key = self.key(&header)?;
-        match header.is_leaving() {
-            true => Ok(Zeroizing::new(record.to_vec())),
-            false => sealed::seal(&key, entry, record)
-                .map(Zeroizing::new)
-                .map_err(|why| StoreError::Unavailable(format!("the system gives no random numbers: {why}"))),
+        if header.is_leaving() {
+            return plain();
         }
+        let bytes = sealed::seal(&key, entry, record)
+            .map_err(|why| StoreError::Unavailable(format!("the system gives no random numbers: {why}")))?;
+        Ok((Zeroizing::new(bytes), Some(Sealed(header.id))))
+    }
+
+    /// Whether what was sealed can be opened still. Another daemon may have taken the encryption
+    /// back between the moment when the key was asked for and the one when the record was written.
+    pub(super) fn can_open(&self, sealed: &Sealed) -> bool {
+        self.header().map_or(true, |header| header.is_some_and(|header| header.id == sealed.0))
     }
 
     /// The record in what was read; one that is not encrypted is taken as it is. `None`: what was
@@ -300,11 +355,12 @@ impl Encryption {
 
     /// Keeps a key that was just unwrapped.
     fn hold(&self, header: &Header, key: Key) {
+        let mut held = self.held(); // so that a lock comes before all of it, or after
         // What systemd gives it gives again, and to nobody else: no further copy is needed.
         if matches!(header.wrapped, Wrapped::Passphrase(_)) {
             kernel::keep(&header.id, &key);
         }
-        self.held().key = Some((header.id.clone(), key));
+        *held = Held { key: Some((header.id.clone(), key)), locked: false };
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
