@@ -162,6 +162,8 @@ pub enum State {
     Locked,
     /// It works, but its newest tokens are in the daemon's memory alone.
     Unsaved,
+    /// Its tokens work, and the server refuses git all the same. Only a check finds that out.
+    Refused,
     /// A word of a newer daemon.
     Unknown(String),
 }
@@ -169,7 +171,15 @@ pub enum State {
 impl State {
     /// The state of a word.
     pub fn from_word(word: &str) -> Self {
-        let known = [State::Ok, State::Renewing, State::Unreachable, State::Relink, State::Locked, State::Unsaved];
+        let known = [
+            State::Ok,
+            State::Renewing,
+            State::Unreachable,
+            State::Relink,
+            State::Locked,
+            State::Unsaved,
+            State::Refused,
+        ];
         known.into_iter().find(|state| state.word() == word).unwrap_or_else(|| State::Unknown(word.into()))
     }
 
@@ -182,6 +192,7 @@ impl State {
             State::Relink => "relink",
             State::Locked => "locked",
             State::Unsaved => "unsaved",
+            State::Refused => "refused",
             State::Unknown(word) => word,
         }
     }

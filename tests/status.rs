@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use gitlab_stand_in::Endpoint;
+use gitlab_stand_in::{Endpoint, UserFlag};
 
 use crate::support::Sandbox;
 
@@ -58,4 +58,21 @@ fn a_check_says_that_a_revoked_login_does_not_work() {
     sandbox.gitlab.revoke_tokens("alice");
     let told = sandbox.verb(["status", "--check"]).ended_with(5);
     assert!(told.stdout.contains("invalid_grant"), "{told:?}");
+}
+
+#[test]
+fn a_check_finds_an_account_that_git_can_not_use_although_its_token_lives() {
+    for (harm, why) in [
+        (&(|sandbox: &Sandbox| sandbox.gitlab.block_user("alice")) as &dyn Fn(&Sandbox), "the account is blocked"),
+        (&|sandbox| sandbox.gitlab.flag_user("alice", UserFlag::PasswordExpired, true), "git is refused"),
+    ] {
+        let sandbox = Sandbox::linked();
+        sandbox.verb(["status", "--check"]).succeeded();
+        harm(&sandbox);
+        let told = sandbox.verb(["status", "--check"]).ended_with(6);
+        assert!(told.stdout.contains("is refused by the GitLab: ") && told.stdout.contains(why), "{told:?}");
+        let json = sandbox.verb(["status", "--check", "--json"]).ended_with(6).stdout;
+        let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        assert_eq!(json["accounts"][0]["state"], "refused");
+    }
 }

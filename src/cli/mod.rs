@@ -44,6 +44,7 @@ mod entry;
 mod environment;
 mod error;
 mod git_config;
+mod git_login;
 mod helper_list;
 mod helper_path;
 mod import;

@@ -75,6 +75,7 @@ fn condition(account: &Account, now: &Now) -> String {
         }
         State::Relink => format!("does not work any more{because}"),
         State::Locked => "is locked: its tokens are encrypted, and the key is not here".into(),
+        State::Refused => format!("is refused by the GitLab{because}"),
         State::Unsaved => format!("works, but its newest tokens could not be saved{because}; that is tried again"),
         State::Unknown(word) => format!("{word}{because}"),
     }
@@ -133,7 +134,7 @@ fn remedy(account: &Account, all: &[Account]) -> Option<String> {
         State::Ok | State::Renewing | State::Unknown(_) => None,
         State::Relink => Some(format!("to mend it: {link}")),
         State::Locked => Some("to mend it: git credential-gitlab vault unlock".into()),
-        State::Unreachable => Some(format!("to see more: git credential-gitlab doctor {host}")),
+        State::Unreachable | State::Refused => Some(format!("to see more: git credential-gitlab doctor {host}")),
         State::Unsaved => Some(format!("to mend it: {link} --store file (if it can't be saved at all)")),
     }
 }

@@ -22,6 +22,7 @@ fn phrase(account: &Account, all: &[Account]) -> Option<String> {
         State::Unreachable => "no token",
         State::Locked => "locked",
         State::Unsaved => "not saved",
+        State::Refused => "refused",
         State::Ok if !account.detail.is_empty() => "ends soon",
         _ if account.spare.as_deref() == Some("ended") => "spare lost",
         _ if !account.notices.is_empty() => "see status",

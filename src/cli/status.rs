@@ -7,7 +7,7 @@ use super::arguments::{Host, Status};
 use super::error::Error;
 use super::terminal::Terminal;
 use super::time::Now;
-use super::{json, report, short};
+use super::{git_login, json, report, short};
 use crate::absent;
 use crate::client::Start;
 use crate::instance::Instance;
@@ -22,7 +22,10 @@ pub(super) fn run(wanted: &Status, terminal: Terminal) -> Result<u8, Error> {
     if wanted.short {
         return short(instance, terminal);
     }
-    let found = Accounts::ask(instance, wanted.check, Start::IfAbsent)?;
+    let mut found = Accounts::ask(instance, wanted.check, Start::IfAbsent)?;
+    if wanted.check {
+        git_login::check(&mut found.accounts);
+    }
     for problem in &found.problems {
         terminal.say(&format!("warning: {problem}"));
     }
@@ -62,6 +65,7 @@ fn exit_code(accounts: &[Account], has_problems: bool) -> u8 {
         // Only a person can mend a state file, or unlock one.
         () if has_problems || some(State::Relink) || some(State::Locked) => Code::Relink.exit_code(),
         () if accounts.is_empty() => Code::NotLinked.exit_code(),
+        () if some(State::Refused) => Code::Refused.exit_code(),
         () if some(State::Unreachable) => Code::Unreachable.exit_code(),
         () => 0,
     }

@@ -190,6 +190,12 @@ fn explain(verb: Option<&VaultVerb>, found: &Found, terminal: Terminal) {
             if found.sealed > 0 {
                 terminal.note(REMAINS);
             }
+            if with == "systemd" {
+                terminal.note(
+                    "systemd keeps the key: in this machine's TPM or, without one, in /var/lib/systemd/credential.secret, \
+                     which only root can read; without a TPM whoever takes the whole disk has both.",
+                );
+            }
             if with == "passphrase" {
                 terminal.note(&format!("After the machine was switched off: {UNLOCK}. {LOST}"));
             }

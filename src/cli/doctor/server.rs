@@ -216,7 +216,7 @@ pub(super) fn login(view: &AccountView) -> Finding {
         State::Unsaved => Finding::warn(format!("it works, but its newest tokens are not saved{why}"))
             .fix(format!("{} --store file", view.link())),
         State::Unknown(ref word) => Finding::warn(format!("the daemon says {word}{why}")),
-        State::Ok | State::Renewing => match (&view.unchecked, &view.facts) {
+        State::Ok | State::Renewing | State::Refused => match (&view.unchecked, &view.facts) {
             (Some(why), _) => Finding::skip(format!("the server was not asked: {why}")),
             (None, Err((code, why))) => Finding::fail(*code, why).fix(view.link()),
             (None, Ok(facts)) => of_api(view, facts),
