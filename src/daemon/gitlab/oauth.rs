@@ -158,7 +158,12 @@ fn classify(error: AnswerError) -> Trouble {
     match error {
         RequestTokenError::ServerResponse(answer) => {
             let error = error_word(answer.error().as_ref());
-            Trouble::Refused { why: format!("the server says {error}"), error: error.into() }
+            // The word that people meet, because it ends logins.
+            let why = match error {
+                "invalid_grant" => "the server does not know this login any more (invalid_grant)".into(),
+                error => format!("the server says {error}"),
+            };
+            Trouble::Refused { why, error: error.into() }
         }
         RequestTokenError::Request(trouble) => trouble,
         // Whoever answered so, the server behind it may have done what it was asked.
