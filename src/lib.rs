@@ -9,7 +9,7 @@
 //!
 //! ```text
 //! helper, cli -> client -> endpoint, protocol, place -> instance, credential
-//! cli, daemon -> access, absent -> label, rights, idn -> instance; shell
+//! cli, daemon -> access, absent, unreached -> label, rights, idn -> instance; shell
 //! daemon/server -> journal -> asker -> words
 //! daemon/server -> link, examine, vault, accounts -> account -> renewal, notices -> schedule, lid, gitlab, store -> secret, clock
 //! ```
@@ -39,6 +39,8 @@ pub mod protocol;
 pub mod rights;
 #[cfg(any(feature = "cli", feature = "daemon"))]
 pub mod shell;
+#[cfg(any(feature = "cli", feature = "daemon"))]
+pub mod unreached;
 
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -80,7 +80,7 @@ fn a_server_that_names_a_time_is_not_asked_before() {
         What::Status { code: 429, headers: vec![("Retry-After".into(), "3".into())], body: "Retry later".into() };
     sandbox.gitlab.fault(Fault { on: Endpoint::Token, when: When::Before, what: busy, times: Some(1) });
     let told = sandbox.get().succeeded();
-    assert!(told.stderr.contains("429") && told.stderr.contains("Try again in 3 s"), "{told:?}");
+    assert!(told.stderr.contains("429") && told.stderr.contains("tried again in 3 s"), "{told:?}");
     sandbox.get().succeeded();
     assert_eq!(sandbox.gitlab.token_requests(), 1, "whoever asks meanwhile causes nothing");
     eventually("it is renewed", || sandbox.get().attribute("password").is_some());

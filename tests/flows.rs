@@ -235,6 +235,51 @@ fn in_a_terminal_one_can_change_ones_mind() {
 }
 
 #[test]
+fn a_terminal_without_a_browser_says_that_an_address_can_be_pasted_before_it_waits() {
+    let sandbox = Sandbox::new();
+    let line = format!("{HELPER} link {} --client-id {} --yes", sandbox.gitlab.url(), sandbox.client_id);
+    let mut pty = Pty::run(&sandbox, &line);
+    pty.wait_for("paste here the address that it ends on:");
+    let address = pty.wait_for_line("/oauth/authorize?");
+    pty.wait_for("Waiting for your consent until");
+    let place = |part: &str| pty.screen.find(part).expect("it is there");
+    assert!(place("/oauth/authorize?") < place("Waiting for your consent"), "{}", pty.screen);
+    assert!(!pty.screen.contains("on this machine"), "{}", pty.screen);
+    let landed = sandbox.browser("alice").elsewhere().visit(&address).expect("a visit").url;
+    pty.type_line(&landed);
+    let (code, screen) = pty.finish();
+    assert_eq!(code, Some(0), "{screen}");
+    assert_eq!(screen.matches("Waiting for your consent").count(), 1, "{screen}");
+}
+
+#[test]
+fn where_nobody_can_paste_an_address_nobody_is_told_to() {
+    let sandbox = Sandbox::new();
+    for flags in [&[][..], &["--web"]] {
+        let mut started = begin(&sandbox, flags);
+        started.wait_for_line(|line| line.contains("pen this address in a browser on this machine"));
+        let address = started.wait_for_line(|line| line.contains("/oauth/authorize?"));
+        sandbox.browser("alice").visit(address.trim()).expect("a visit");
+        let finished = started.finish().succeeded();
+        assert!(finished.stderr.contains("--paste") && !finished.stderr.contains("paste it here"), "{finished:?}");
+    }
+}
+
+#[test]
+fn without_a_browser_one_can_change_to_a_code_too() {
+    let sandbox = Sandbox::new();
+    for flag in ["--web", "--paste"] {
+        let url = sandbox.gitlab.url();
+        let line = format!("{HELPER} link {url} --client-id {} {flag} --yes", sandbox.client_id);
+        let mut pty = Pty::run(&sandbox, &line);
+        pty.wait_for("To enter a code instead, type d");
+        pty.wait_for("Waiting for your consent until");
+        pty.type_line("d");
+        pty.wait_for_line("/oauth/device");
+    }
+}
+
+#[test]
 fn in_a_terminal_the_address_of_a_browser_elsewhere_can_be_pasted() {
     let mut sandbox = Sandbox::new();
     sandbox.set("BROWSER", "true");

@@ -222,41 +222,25 @@ fn an_unknown_certificate_is_named_as_the_cause_before_a_browser_opens() {
     let sandbox = Sandbox::with(StandIn::builder().https(true).start());
     let refused = sandbox.verb(["link", sandbox.gitlab.url(), "--client-id", &sandbox.client_id]).ended_with(5);
     assert!(refused.stderr.contains("certificate") && !refused.stderr.contains("/oauth/authorize"), "{refused:?}");
+    let mend = format!("to trust it: git config --global http.{}/.sslCAInfo FILE\n", sandbox.gitlab.url());
+    assert!(refused.stderr.ends_with(&mend), "{refused:?}");
 }
 
 #[test]
-fn a_server_that_is_not_there_is_named_before_a_browser_opens() {
-    let sandbox = Sandbox::new();
-    let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its number").port();
-    let host = format!("http://127.0.0.1:{free}");
-    let refused = sandbox.verb(["link", &host, "--client-id", "x"]).ended_with(5);
-    assert!(refused.stderr.contains(&host) && refused.stderr.contains("onnect"), "{refused:?}");
-    assert!(!refused.stderr.contains("/oauth/authorize"), "{refused:?}");
-}
-
-#[test]
-fn an_address_without_a_gitlab_is_told_before_a_browser_opens() {
-    let sandbox = Sandbox::with(StandIn::builder().base_path("/git/lab").start());
-    let root = sandbox.gitlab.url().trim_end_matches("/git/lab").to_owned();
-    let told = sandbox.verb(["link", &root, "--client-id", "x", "--timeout", "1"]).ended_with(4);
-    assert!(told.stderr.contains("warning: what answers there does not look like a GitLab"), "{told:?}");
-}
-
-#[test]
-fn the_address_of_a_project_is_told_from_that_of_a_gitlab() {
-    for base in ["", "/git/lab"] {
-        let sandbox = Sandbox::with(StandIn::builder().base_path(base).start());
-        let url = sandbox.gitlab.url();
-        for typed in [format!("{url}/group/app"), format!("{url}/group")] {
-            let told = sandbox.verb(["link", &typed]).ended_with(2);
-            let expected =
-                format!("is a page of the GitLab at {url}; to link that: git credential-gitlab link {url}\n");
-            assert!(told.stderr.contains(&expected), "{told:?}");
-        }
-        // Nobody doubts one that is right.
-        let told = sandbox.verb(["link", url]).ended_with(2);
-        assert!(!told.stderr.contains("is a page") && told.stderr.contains("has no application"), "{told:?}");
-    }
+fn whoever_signed_in_as_the_wrong_person_is_told_what_to_type_and_who_is_safe() {
+    let sandbox = Sandbox::linked();
+    sandbox.gitlab.add_user("bob", "Bob");
+    let url = sandbox.gitlab.url();
+    // Nobody has to fear for alice where bob is linked.
+    let told = sandbox.link_as("alice", [url, "--account", "bob"]).ended_with(4);
+    let mend = format!("in the browser, then type: git credential-gitlab link {url} --account bob\n");
+    assert!(told.stderr.ends_with(&mend), "{told:?}");
+    assert!(told.stderr.contains(&format!("{url} was not linked: you signed in as alice")), "{told:?}");
+    let told = sandbox.link_as("bob", [url, "--account", "alice"]).ended_with(4);
+    let safe = format!("{url} was not linked (nothing has changed for alice): you signed in as bob");
+    assert!(told.stderr.contains(&safe), "{told:?}");
+    let denied = sandbox.verb(["link", url, "--timeout", "1"]).ended_with(4);
+    assert!(denied.stderr.contains("was not linked (nothing has changed for alice): "), "{denied:?}");
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod journal;
 mod keyring;
 mod lfs;
 mod linking;
+mod linking_addresses;
 mod listener;
 mod memory;
 mod network;

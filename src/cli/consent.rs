@@ -82,13 +82,13 @@ impl Waiting {
             "web" => {
                 self.redirect_uri = Some(needed(block, "redirect_uri")?);
                 self.show_address(&needed(block, "url")?, block);
-                if self.has_code {
-                    return Ok(()); // what follows was said with the code
-                }
             }
             "device" => {
                 self.has_code = true;
                 show_code(block, terminal)?;
+                if block.flag("or_address") {
+                    return Ok(()); // what follows is said below the address
+                }
             }
             "token" => {
                 note_store(block, terminal);
@@ -110,17 +110,24 @@ impl Waiting {
     fn show_address(&self, url: &str, block: &Attributes) {
         let (terminal, host) = (self.terminal, text(block, "host"));
         if self.has_code {
-            return terminal.note(&format!("Or open this address, in a browser on this machine:\n\n  {url}\n\n"));
+            let how = match self.listens() {
+                true => "in any browser, and paste here the address that it ends on",
+                false => "in a browser on this machine (to paste what one elsewhere ends on, add --paste)",
+            };
+            return terminal.note(&format!("Or open this address {how}:\n\n  {url}\n\n"));
         }
         let elsewhere = self.wishes.paste || !browser::is_here();
-        let place = if elsewhere { "in a browser" } else { "in a browser on this machine" };
+        let place = if elsewhere && self.listens() { "in a browser" } else { "in a browser on this machine" };
         terminal.say(&format!("To link {host}, open this address {place}:\n\n  {url}\n\n"));
         note_store(block, terminal);
-        if elsewhere {
+        if elsewhere && self.listens() {
             return terminal.say(
                 "After you agreed, the browser goes to an address that it can't open, unless it runs on this machine. \
-                 Copy that address, paste it here, and press Enter.",
+                 Copy that address, paste it here, and press Enter. To enter a code instead, type d and press Enter.",
             );
+        }
+        if elsewhere {
+            return terminal.note("For a browser on another machine: --paste, or --device.");
         }
         match browser::open(url) {
             Ok(browser::Opened::Yes) => terminal.note("A browser was asked to open it."),
@@ -134,15 +141,17 @@ impl Waiting {
         }
     }
 
+    /// Whether what is typed or pasted is read.
+    fn listens(&self) -> bool {
+        self.wishes.paste || self.terminal.can_ask()
+    }
+
     /// Takes what was typed meanwhile. True if the person wants to use another device.
     fn listen(&mut self) -> bool {
         while let Ok(visited) = self.visits.1.try_recv() {
             self.tell(visited);
         }
-        let Some(redirect_uri) = self.redirect_uri.as_deref().filter(|_| self.wishes.paste || self.terminal.can_ask())
-        else {
-            return false;
-        };
+        let Some(redirect_uri) = self.redirect_uri.as_deref().filter(|_| self.listens()) else { return false };
         let Some(line) = self.terminal.typed() else { return false };
         match line.trim() {
             "" => {}

@@ -27,6 +27,10 @@ impl Registration {
     /// Every field of GitLab's form, in the form's order.
     pub(super) fn instructions(&self) -> String {
         let Self { host, page, redirect_uri, scopes } = self;
+        let reading = match scopes.iter().any(|scope| scope == "read_repository") {
+            true => "",
+            false => "\n                    (read_repository too, for accounts that can only read)",
+        };
         let scopes = scopes.join(", ");
         format!(
             "This program has no application on {host} yet. To make one, once:\n\
@@ -34,8 +38,8 @@ impl Registration {
              \n  2. Name: git-credential-gitlab\
              \n     Redirect URI: {redirect_uri}\
              \n     Confidential: NOT ticked\
-             \n     Scopes ticked: {scopes}\
-             \n  3. press Save\
+             \n     Scopes ticked: {scopes}{reading}\
+             \n  3. press Save application\
              \n  4. copy the Application ID (and, only if your rules ask for a confidential one, the secret)\n\n"
         )
     }
@@ -85,7 +89,8 @@ mod tests {
             "Redirect URI: http://127.0.0.1\n",
             "Confidential: NOT ticked\n",
             "Scopes ticked: read_api, write_repository\n",
-            "press Save\n",
+            "(read_repository too, for accounts that can only read)\n",
+            "press Save application\n",
         ] {
             assert!(text.contains(part), "{part:?} in {text}");
         }

@@ -71,6 +71,27 @@ fn a_file_that_was_replaced_is_read_again() {
 }
 
 #[test]
+fn an_authority_that_is_not_trusted_is_told_of_in_the_same_words_wherever_one_looks() {
+    let sandbox = Sandbox::with(StandIn::builder().https(true).start());
+    let url = sandbox.gitlab.url();
+    sandbox.set_http("sslCAInfo", sandbox.gitlab.ca_pem().expect("it has one"));
+    sandbox.link();
+    let other = StandIn::builder().https(true).start();
+    sandbox.set_http("sslCAInfo", other.ca_pem().expect("it has one"));
+    let (cause, mend) = (
+        "the certificate is signed by an authority that is not trusted here",
+        format!("git config --global http.{url}/.sslCAInfo FILE"),
+    );
+    let refusal = does_not_renew(&sandbox);
+    let link = sandbox.verb(["link", url]).ended_with(5).stderr;
+    let status = sandbox.verb(["status"]).stdout;
+    let doctor = sandbox.verb(["doctor"]).stdout;
+    for told in [refusal, link, status, doctor] {
+        assert!(told.contains(cause) && told.contains(&mend), "{told}");
+    }
+}
+
+#[test]
 fn a_certificate_that_is_not_checked_is_warned_of_wherever_one_looks() {
     let sandbox = Sandbox::with(StandIn::builder().https(true).start());
     sandbox.set_http("sslVerify", "off");

@@ -17,7 +17,7 @@ const DIFFERS: &[(&str, &str)] = &[
     (r"\b([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?\b", "hh:mm"),
     (r"\(in [^()]+\)", "(in …)"),
     (r"\((now|[^()]+ ago)\)", "(… ago)"),
-    (r"\b(pausing for|[Tt]ry again in|next try in|within) \d+ (s|min)\b", "$1 … $2"),
+    (r"\b(pausing for|tried again in|next try in|within) \d+ (s|min)\b", "$1 … $2"),
     (r"\b(process|pid) \d+", "$1 <pid>"),
     (r#""pid": ?\d+"#, r#""pid": <pid>"#),
     (r"\brun-[^/\s]+", "run-<machine>"),

@@ -8,6 +8,7 @@ use crate::credential::Attributes;
 use crate::instance::Instance;
 use crate::protocol::{Code, State};
 use crate::rights::Rights;
+use crate::unreached;
 
 /// A token lives two hours and is renewed ten minutes before; half of that is lost to a wrong clock.
 const CLOCK_MAY_DIFFER: i64 = 5 * 60;
@@ -70,7 +71,7 @@ pub(super) fn name(view: &View) -> Finding {
     let host = view.instance.authority();
     match facts.text("phase") {
         Some("dns") => {
-            Finding::fail(Code::Unreachable, format!("the name {host} leads to no address: {}", text(facts, "why")))
+            Finding::fail(Code::Unreachable, format!("{host}: {}", unreached::cause("dns", &text(facts, "why"))))
                 .fix(format!("getent hosts {}", host.split(':').next().unwrap_or_default()))
         }
         Some("setup" | "proxy" | "timeout") => Finding::skip(format!("{host} was not looked up, or by the proxy")),
@@ -93,31 +94,15 @@ pub(super) fn connection(view: &View) -> Finding {
         }
         Some("dns") => Finding::skip("the name leads to no address"),
         Some("tls") => {
-            let cause = certificate_cause(&why);
-            let finding = fail(format!("TLS fails: {cause} ({why})"));
-            match why.contains("UnknownIssuer") || why.contains("unknown issuer") {
-                true => finding.fix(format!("git config --global http.{host}/.sslCAInfo /path/ca.pem")),
-                false => finding.fix(format!("curl -sSvI {host}")),
-            }
+            let mend = unreached::mend(&why, &host.to_string());
+            fail(format!("TLS fails: {}", unreached::cause("tls", &why)))
+                .fix(mend.unwrap_or_else(|| format!("curl -sSvI {host}")))
         }
         Some("proxy") => fail(format!("the proxy does not lead there: {why}"))
             .fix(format!("git config --show-origin --get-urlmatch http.proxy {host}")),
         Some("timeout") => fail(format!("{host} did not answer in time ({why})")).fix(see),
         Some("setup") => fail(why).fix(format!("git config --show-origin --get-urlmatch http {host}")),
-        Some(_) => fail(format!("{host} could not be reached: {why}")).fix(see),
-    }
-}
-
-fn certificate_cause(why: &str) -> &'static str {
-    let says = |part: &str| why.to_ascii_lowercase().replace(' ', "").contains(part);
-    match () {
-        () if says("unknownissuer") => "the certificate is signed by an authority that is not trusted here",
-        () if says("notvalidyet") => "the certificate is not valid yet; is the clock of this machine right?",
-        () if says("expired") => "the certificate has expired",
-        () if says("notvalidforname") => "the certificate is for another name",
-        () if says("corruptmessage") || says("invalidcontenttype") => "what answers there does not speak TLS",
-        () if says("sslcainfo") => "the file of certificate authorities can't be used",
-        () => "the certificate or the encryption is not accepted",
+        Some(phase) => fail(format!("{host} could not be reached: {}", unreached::cause(phase, &why))).fix(see),
     }
 }
 

@@ -13,6 +13,7 @@ use super::network::Network;
 use super::{Trouble, redirect};
 use crate::credential::printable;
 use crate::instance::Instance;
+use crate::unreached;
 
 /// A connection over a slow VPN takes a few seconds.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -154,12 +155,25 @@ impl Http {
         *self.kept_client() = None;
         let connecting = why.is_connect();
         let lost = !connecting && !why.is_builder();
-        let mut why = chain(&why.without_url());
-        if connecting {
-            why += &self.about_proxy(url, why.contains("proxy authorization required"));
+        let error = why.without_url();
+        let (phase, said) = (phase(&error), chain(&error));
+        let proxy = match connecting {
+            true => self.about_proxy(url, said.contains("proxy authorization required")),
+            false => String::new(),
+        };
+        let mut why = match phase {
+            "dns" | "connect" if !proxy.is_empty() => said.clone(), // that is about the proxy
+            _ => unreached::cause(phase, &said),
+        };
+        why += &proxy;
+        if said.contains("fatal alert") {
+            why += &self.about_certificate(said.contains("CertificateRequired"));
         }
-        if why.contains("fatal alert") {
-            why += &self.about_certificate(why.contains("CertificateRequired"));
+        let own = self.instance.to_string();
+        let place =
+            if url.as_str().starts_with(&self.instance.page("/")) { own } else { url.origin().ascii_serialization() };
+        if let Some(command) = unreached::mend(&said, &place) {
+            let _ = write!(why, "; to trust it: {command}");
         }
         Trouble::Transient { why, retry_after: None, lost }
     }
@@ -258,8 +272,22 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
     printable(&text, 400)
 }
 
+/// How far a request came that got no answer. reqwest's own words are the only place that says it.
+pub(super) fn phase(error: &reqwest::Error) -> &'static str {
+    let causes = causes(error);
+    let says = |parts: &[&str]| parts.iter().any(|part| causes.contains(part));
+    match () {
+        () if says(&["tunnel", "proxy"]) => "proxy",
+        () if says(&["dns error", "failed to lookup"]) => "dns",
+        () if says(&["certificate", "TLS", "tls", "handshake", "corrupt message"]) => "tls",
+        () if error.is_timeout() => "timeout",
+        () if says(&["Connect", "connect error"]) => "connect",
+        () => "other",
+    }
+}
+
 /// An error with its causes and the layers they came through.
-pub(super) fn causes(error: &dyn std::error::Error) -> String {
+fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -10,7 +10,7 @@ use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::http::{causes, chain};
+use super::http::{chain, phase};
 use super::{GitLab, Trouble};
 use crate::credential::printable;
 use crate::daemon::secret::Secret;
@@ -252,21 +252,10 @@ impl Seen {
     }
 }
 
-/// How far a request came that got no answer. reqwest's own words are the only place that says it.
+/// How far a request came that got no answer.
 fn unreached(error: reqwest::Error) -> Unreached {
-    let timeout = error.is_timeout();
     let error = error.without_url();
-    let (why, causes) = (chain(&error), causes(&error));
-    let says = |parts: &[&str]| parts.iter().any(|part| causes.contains(part));
-    let phase = match () {
-        () if says(&["tunnel", "proxy"]) => "proxy",
-        () if says(&["dns error", "failed to lookup"]) => "dns",
-        () if says(&["certificate", "TLS", "tls", "handshake", "corrupt message"]) => "tls",
-        () if timeout => "timeout",
-        () if says(&["Connect", "connect error"]) => "connect",
-        () => "other",
-    };
-    Unreached { phase, why }
+    Unreached { phase: phase(&error), why: chain(&error) }
 }
 
 /// What git's answer means. GitLab tells most of it in words alone.

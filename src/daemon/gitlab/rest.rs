@@ -56,16 +56,35 @@ pub enum Liveness {
 
 impl GitLab {
     /// Whether the server can be reached, before a person is sent there, and whether it seems to
-    /// be a GitLab.
+    /// be a GitLab: something in front of it may hide that. One that clearly is none has refused.
     pub async fn greet(&self) -> Result<bool, Trouble> {
-        // Without a token every GitLab answers 401; something in front of it may say otherwise.
+        // Without a token every GitLab answers 401.
         let answer = self.ask_info(None).await?;
         // nginx, which comes with GitLab, does not end the connection of who shows none.
         if answer.status() == 400 && String::from_utf8_lossy(answer.body()).contains("SSL certificate") {
             let hint = self.http.about_certificate(true);
             return Err(Trouble::transient(format!("the server does not take us without a client certificate{hint}")));
         }
-        Ok(answer.status() != 404)
+        if answer.status() == 404 && self.has_no_api().await {
+            let root = self.instance.above().pop().unwrap_or_else(|| self.instance.clone());
+            let why = format!(
+                "no GitLab answers there (404); if yours is below a path, its whole address is needed: \
+                 git credential-gitlab link {}/PATH",
+                root.short()
+            );
+            return Err(Trouble::Refused { error: "404".into(), why });
+        }
+        Ok(answer.status() == 401)
+    }
+
+    /// Whether GitLab's API is clearly not there either. It asks strangers to log in or, before it
+    /// told its version, said in JSON that there is no such page: with the number, as others do not.
+    async fn has_no_api(&self) -> bool {
+        let Ok(request) = self.http.get(&self.instance.page("/api/v4/version"), None) else { return false };
+        let Ok(answer) = self.http.send(request).await else { return false };
+        let said: serde_json::Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+        let is_of_gitlab = |key: &str| said[key].as_str().is_some_and(|words| words.starts_with("404 "));
+        answer.status() == 404 && !is_of_gitlab("message") && !is_of_gitlab("error")
     }
 
     async fn ask_info(&self, token: Option<&Secret>) -> Result<HttpResponse, Trouble> {

@@ -1,4 +1,5 @@
-//! People copy the address of a project: the GitLab that it is a page of is the one they mean.
+//! Whether an address is that of a GitLab. People mistype it, and copy that of a project: the GitLab
+//! that it is a page of is the one they mean.
 
 use crate::daemon::gitlab::{Endpoints, GitLab, Network};
 use crate::instance::Instance;
@@ -25,10 +26,21 @@ pub(super) async fn check(instance: &Instance, network: &Network) -> Result<(), 
     Ok(())
 }
 
+/// Fails if nothing answers at the address, or no GitLab: before a person is asked for anything.
+pub(super) async fn greet(instance: &Instance, network: &Network) -> Result<(), Failure> {
+    match at(instance, network).greet().await {
+        Ok(_) => Ok(()), // what is strange about it is said before consent
+        Err(trouble) => Err(Failure::new(trouble.code(), format!("{instance} was not linked: {trouble}"))),
+    }
+}
+
 /// Whether a GitLab tells us, as it tells everybody, that we have no token. `None`: nobody answers.
 async fn is_gitlab(instance: &Instance, network: &Network) -> Option<bool> {
-    let gitlab = GitLab::new(instance.clone(), String::new(), None, Endpoints::default(), network.clone());
-    gitlab.look().await.ok().map(|seen| seen.status == 401 && seen.is_json_error())
+    at(instance, network).look().await.ok().map(|seen| seen.status == 401 && seen.is_json_error())
+}
+
+fn at(instance: &Instance, network: &Network) -> GitLab {
+    GitLab::new(instance.clone(), String::new(), None, Endpoints::default(), network.clone())
 }
 
 #[cfg(test)]

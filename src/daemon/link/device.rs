@@ -41,17 +41,18 @@ impl Device {
     /// Shows a code, waits until it was typed, and keeps the pair that comes of it.
     pub(super) async fn log_in(&mut self, linker: &Arc<Linker>, purpose: Purpose) -> Result<Arc<Profile>, Failure> {
         let claim = Claim::default();
-        self.try_log_in(linker, purpose.clone(), &claim)
+        self.try_log_in(linker, purpose.clone(), &claim, false)
             .await
             .unwrap_or_else(|trouble| Err(linker.failed(&purpose, &trouble)))
     }
 
-    /// The same; the outer error is that no code was typed.
+    /// The same, `or_address`: while an address is shown, too. The outer error is that no code was typed.
     pub(super) async fn try_log_in(
         &mut self,
         linker: &Arc<Linker>,
         purpose: Purpose,
         claim: &Claim,
+        or_address: bool,
     ) -> Result<Result<Arc<Profile>, Failure>, Trouble> {
         let code = match self.code.take() {
             Some(code) => *code,
@@ -66,6 +67,7 @@ impl Device {
             .with("user_code", &code.user_code)
             .with("url", linker.gitlab.device_page(None))
             .with("url_with_code", linker.gitlab.device_page(Some(&code.user_code)))
+            .with("or_address", if or_address { "1" } else { "0" })
             .with("expires_in", within.as_secs().to_string());
         linker.say(block).await;
         // Held for as long as somebody waits here.

@@ -182,8 +182,8 @@ impl Linker {
             }
             Some(name) if !name.eq_ignore_ascii_case(&user.username) => {
                 let text = format!(
-                    "you signed in as {}, and {name} was asked for; sign out of GitLab in the browser first",
-                    user.username
+                    "you signed in as {}, and {name} was asked for; sign out of GitLab in the browser, then type: {}",
+                    user.username, self.plan.again
                 );
                 Err(self.failure(&Purpose::Link, Code::Relink, &text))
             }
@@ -196,14 +196,27 @@ impl Linker {
         match purpose {
             Purpose::Link => {
                 let instance = &self.plan.instance;
-                let as_before = match names(&self.accounts.list(Some(instance), None)).as_slice() {
+                // Before the reason, which may end with a command.
+                let as_before = match self.at_stake().as_slice() {
                     [] => String::new(),
-                    there => format!("; nothing has changed for {}", absent::list(there)),
+                    there => format!(" (nothing has changed for {})", absent::list(there)),
                 };
-                Failure::new(code, format!("{instance} was not linked: {why}{as_before}"))
+                Failure::new(code, format!("{instance} was not linked{as_before}: {why}"))
             }
             Purpose::Spare(_) => Failure::new(code, why), // the account is linked, and that is said
         }
+    }
+
+    /// The accounts that a person could fear for: the one that was asked for or, if none was, all there.
+    fn at_stake(&self) -> Vec<String> {
+        let plan = &self.plan;
+        let there = self.accounts.list(Some(&plan.instance), None);
+        let is_meant = |profile: &Profile| {
+            plan.account
+                .as_ref()
+                .is_none_or(|name| name.eq_ignore_ascii_case(&profile.username) && profile.read_only == plan.read_only)
+        };
+        names(&there.into_iter().filter(|account| is_meant(&account.profile)).collect::<Vec<_>>())
     }
 
     /// The same for what a server answered, with advice where it has a usual cause.

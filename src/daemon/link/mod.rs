@@ -134,7 +134,7 @@ impl Way {
             Way::Either(browser, device) => {
                 let claim = Claim::default();
                 let by_device = async {
-                    match device.try_log_in(linker, purpose.clone(), &claim).await {
+                    match device.try_log_in(linker, purpose.clone(), &claim, true).await {
                         Ok(done) => done,
                         // A code that was not typed in time is no reason to end the wait for a browser.
                         Err(trouble) if trouble.is_about_time() => std::future::pending().await,

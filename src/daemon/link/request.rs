@@ -150,7 +150,10 @@ impl Plan {
         let client_id = match text("client_id").or(config.client_id).or(known_id) {
             _ if token.is_some() => String::new(),
             Some(id) => id,
-            None => return Err(Refused(unregistered(&instance, &scopes, config.redirect_uri.as_deref()))),
+            None => {
+                address::greet(&instance, &network).await?;
+                return Err(Refused(unregistered(&instance, &scopes, config.redirect_uri.as_deref())));
+            }
         };
         let rotate = config.rotate.as_deref().map_or(Some(true), truth);
         let rotate = rotate.ok_or_else(|| usage("credential.gitlabRotate in git's config is true or false".into()))?;
