@@ -19,13 +19,31 @@ fn other_helpers_and_comments_stay_as_they_are() {
 }
 
 #[test]
-fn a_helper_that_would_get_the_token_too_is_named() {
+fn our_entry_goes_behind_a_helper_that_would_get_the_token_too() {
     let sandbox = Sandbox::new();
     let path = sandbox.home().join(".gitconfig");
-    fs::write(&path, "[credential \"https://gitlab.example.com\"]\n\tusername = me\n[credential]\n\thelper = store\n")
-        .expect("written");
+    let own = "[credential \"https://gitlab.example.com\"]\n\tusername = me\n[credential]\n\thelper = store\n";
+    fs::write(&path, own).expect("written");
     let told = sandbox.verb(["configure", "gitlab.example.com"]).succeeded();
-    assert!(told.stderr.contains("store"), "{told:?}");
+    assert!(!told.stderr.contains("store"), "{told:?}");
+    let configured = fs::read_to_string(&path).expect("readable");
+    assert!(configured.starts_with(own), "{configured}");
+    sandbox.verb(["configure", "gitlab.example.com"]).succeeded();
+    assert_eq!(fs::read_to_string(&path).expect("readable"), configured);
+    sandbox.verb(["unconfigure", "gitlab.example.com"]).succeeded();
+    assert_eq!(fs::read_to_string(&path).expect("readable"), own);
+}
+
+#[test]
+fn a_helper_in_a_config_that_comes_later_is_named() {
+    let mut sandbox = Sandbox::new();
+    let system = sandbox.path("system");
+    sandbox.set("GIT_CONFIG_SYSTEM", &system);
+    sandbox.git(["config", "--global", "credential.helper", "store"]).succeeded();
+    let mut configure = sandbox.command(HELPER);
+    configure.args(["configure", "--system", "gitlab.example.com"]).env_remove("GIT_CONFIG_NOSYSTEM");
+    let told = crate::support::run::finish(configure, "").succeeded();
+    assert!(told.stderr.contains("warning: git also gives") && told.stderr.contains("store"), "{told:?}");
 }
 
 #[test]

@@ -64,6 +64,14 @@ impl Diagnosis {
     }
 }
 
+impl std::ops::Index<&str> for Diagnosis {
+    type Output = Value;
+
+    fn index(&self, name: &str) -> &Value {
+        self.check(name)
+    }
+}
+
 fn doctor(sandbox: &Sandbox, words: &[&str]) -> Diagnosis {
     Diagnosis::of(sandbox.verb(["doctor", "--json"].into_iter().chain(words.iter().copied())))
 }
@@ -136,16 +144,37 @@ fn where_all_is_well_nothing_is_wrong() {
         found.expect(name, "ok", "");
     }
     found.expect("gitlab-version", "ok", "19.0.0").expect("project", "ok", "private");
-    let people = sandbox.verb(["diagnose"]).succeeded();
+    let people = sandbox.verb(["diagnose", "--verbose"]).succeeded();
     assert!(people.stdout.starts_with("this machine\n") && people.stdout.contains("  + ok   helper "), "{people:?}");
     assert!(people.stderr.contains("nothing is wrong") && !people.stdout.contains('\u{1b}'), "{people:?}");
     assert_eq!(sandbox.gitlab.failed_logins(), 0);
 }
 
 #[test]
-fn a_machine_where_nothing_is_linked_is_well_and_a_gitlab_that_is_not_linked_is_told() {
+fn people_read_what_is_wrong_and_how_much_is_well() {
+    let sandbox = Sandbox::linked();
+    let well = sandbox.verb(["doctor"]).succeeded();
+    assert!(well.stdout.is_empty() && well.stderr.ends_with(" checks, and nothing is wrong\n"), "{well:?}");
+    sandbox.git(["config", "--global", "--add", "credential.helper", "store"]).succeeded();
+    let shown = sandbox.verb(["doctor"]).succeeded();
+    let lines: Vec<&str> = shown.stdout.lines().collect();
+    let [heading, warning, command] = lines[..] else { panic!("{shown:?}") };
+    assert!(heading.starts_with("git, for ") && warning.starts_with("  ! warn helper-order "), "{shown:?}");
+    assert!(command.starts_with("         to mend it: git credential-gitlab configure"), "{shown:?}");
+    assert!(
+        shown.stderr.contains(" checks: 0 failed, 1 with a warning, ") && shown.stderr.contains(" well"),
+        "{shown:?}"
+    );
+    let all = sandbox.verb(["doctor", "--verbose"]).succeeded().stdout;
+    assert!(all.contains("  + ok   helper ") && all.contains("  - skip spare-login "), "{all}");
+}
+
+#[test]
+fn that_nothing_is_linked_is_a_failure_and_so_is_a_gitlab_that_is_not() {
     let sandbox = Sandbox::new();
-    doctor(&sandbox, &[]).ended_with(0).expect("token-store", "skip", "nothing is linked");
+    let nothing = doctor(&sandbox, &[]);
+    nothing.ended_with(3).expect("token-store", "skip", "nothing is linked").expect("linked", "fail", "no account");
+    assert_eq!(nothing["linked"]["fix"], "git credential-gitlab link HOST");
     let url = sandbox.gitlab.url().to_owned();
     let found = doctor(&sandbox, &[&url]);
     found.ended_with(3).expect("linked", "fail", "not linked").mended_by("linked", "git credential-gitlab link http");
@@ -188,6 +217,39 @@ fn fix_moves_our_entry_and_leaves_everything_else_as_it_was() {
 }
 
 #[test]
+fn fix_mends_the_order_of_helpers_whatever_else_our_section_has() {
+    let sandbox = Sandbox::linked();
+    let clone = sandbox.clone("group/app", "app");
+    sandbox.verb(["use", "alice", "--for", "group/app"]).succeeded();
+    sandbox.git(["config", "--global", "--add", "credential.helper", "store"]).succeeded();
+    doctor(&sandbox, &[]).expect("helper-order", "warn", "comes later");
+    let fixed = doctor(&sandbox, &["--fix"]);
+    fixed.expect("helper-order", "ok", "").expect("paths", "ok", "useHttpPath");
+    assert!(fixed.finished.stderr.contains("\nmended: git is to ask us"), "{:?}", fixed.finished);
+    sandbox.git_in(&clone, ["fetch", "--quiet"]).succeeded();
+    assert!(!sandbox.home().join(".git-credentials").exists(), "a token was written there");
+}
+
+#[test]
+fn what_fix_did_not_mend_is_not_called_mended() {
+    let sandbox = Sandbox::linked();
+    let file = sandbox.home().join(".gitconfig");
+    let key = format!("credential.{}.helper", sandbox.gitlab.url());
+    // Only the repository's own config, which is not ours to change, has the older path.
+    let clone = sandbox.clone("group/app", "app");
+    for value in ["", "/nowhere/git-credential-gitlab"] {
+        sandbox.git_in(&clone, ["config", "--local", "--add", &key, value]).succeeded();
+    }
+    let before = fs::read_to_string(&file).expect("text");
+    let mut command = sandbox.command(crate::support::HELPER);
+    command.args(["doctor", "--json", "--fix"]).current_dir(&clone);
+    let found = Diagnosis::of(run::finish(command, ""));
+    found.ended_with(1).expect("helper-program", "fail", "which is no program");
+    assert!(found.finished.stderr.contains("\nnot mended: git is to ask us"), "{:?}", found.finished);
+    assert_eq!(fs::read_to_string(&file).expect("text"), before);
+}
+
+#[test]
 fn git_config_that_thwarts_us_is_named_line_by_line() {
     let sandbox = Sandbox::linked();
     let clone = sandbox.clone("group/app", "app");
@@ -198,7 +260,7 @@ fn git_config_that_thwarts_us_is_named_line_by_line() {
         ("http.sslCAInfo", "/nowhere/ca.pem", "certificate-file", "fail", "/nowhere/ca.pem"),
         ("http.proxy", "", "proxy", "ok", "none"),
         ("credential.username", "bob", "user-name", "warn", "none of your accounts"),
-        ("url.git@elsewhere:.insteadOf", &format!("{url}/"), "address-rules", "warn", "over ssh"),
+        ("url.git@elsewhere:.insteadOf", &format!("{url}/"), "address-rules", "fail", "over ssh"),
         ("credential.helper", "store", "helper-order", "warn", "store"),
         ("credential.helper", "", "helper", "fail", "comes later"),
     ] {
@@ -220,6 +282,35 @@ fn git_config_that_thwarts_us_is_named_line_by_line() {
         sandbox.git_in(&clone, ["config", "--local", "--unset-all", key]);
     }
     doctor_in(&sandbox, &clone).ended_with(0);
+}
+
+#[test]
+fn a_proxy_that_nobody_listens_at_is_told_with_its_place() {
+    let mut sandbox = Sandbox::linked();
+    let clone = sandbox.clone("group/app", "app");
+    let dead = "http://me:hunter2@127.0.0.1:1";
+    for (scope, key) in [("--global", "http.proxy"), ("--local", "remote.origin.proxy")] {
+        sandbox.git_in(&clone, ["config", scope, key, dead]).succeeded();
+        let found = doctor_in(&sandbox, &clone);
+        found.ended_with(5).expect("proxy", "fail", "by the proxy http://127.0.0.1:1").expect("proxy", "fail", key);
+        found.mended_by("proxy", key);
+        assert!(!found.finished.stdout.contains("hunter2"));
+        assert_ne!(sandbox.git_in(&clone, ["fetch"]).code, Some(0));
+        let mut shell = sandbox.command("sh");
+        shell.args(["-c", found["proxy"]["fix"].as_str().expect("a command")]).current_dir(&clone);
+        run::finish(shell, "").succeeded();
+        doctor_in(&sandbox, &clone).ended_with(0).expect("proxy", "ok", "none is set");
+    }
+    sandbox.set("http_proxy", dead);
+    doctor_in(&sandbox, &clone).ended_with(5).expect("proxy", "fail", "http_proxy").mended_by("proxy", "unset http_");
+    sandbox.set("no_proxy", "127.0.0.1");
+    doctor_in(&sandbox, &clone).ended_with(0).expect("proxy", "ok", "no_proxy");
+    sandbox.git_in(&clone, ["fetch"]).succeeded();
+    sandbox.unset("no_proxy");
+    // One that listens is not judged.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
+    sandbox.set("http_proxy", format!("http://{}", listener.local_addr().expect("an address")));
+    doctor_in(&sandbox, &clone).ended_with(0).expect("proxy", "ok", "http_proxy");
 }
 
 #[test]
@@ -463,6 +554,82 @@ fn the_account_that_git_would_get_is_asked() {
     sandbox.git(["config", "--global", &key, "false"]).succeeded();
     let untold = doctor(&sandbox, &[&sandbox.project("work/api")]);
     untold.expect("paths", "fail", "useHttpPath").mended_by("paths", &key).expect("account", "ok", "alice");
+}
+
+#[test]
+fn where_an_address_is_rewritten_to_ssh_that_is_the_failure() {
+    let sandbox = Sandbox::linked();
+    let clone = sandbox.clone("group/app", "app");
+    let key = "url.git@elsewhere:.insteadOf";
+    sandbox.git(["config", "--global", key, &format!("{}/", sandbox.gitlab.url())]).succeeded();
+    let found = doctor_in(&sandbox, &clone);
+    found.ended_with(1).expect("account", "skip", "does not ask us").mended_by("address-rules", "insteadof");
+    assert_eq!(found.failed(), ["address-rules"]);
+}
+
+#[test]
+fn who_can_only_read_is_sent_to_the_account_that_can_push() {
+    let mut sandbox = Sandbox::linked();
+    crate::accounts::link(&sandbox, "alice", &["--read-only"]).succeeded();
+    let clone = sandbox.clone("group/app", "app");
+    let found = |sandbox: &Sandbox| doctor_in(sandbox, &clone)["push"].clone();
+    let url = sandbox.gitlab.url().to_owned();
+    // Chosen by path.
+    sandbox.verb(["use", "alice+read-only", "--for", "group/app"]).succeeded();
+    assert_eq!(found(&sandbox)["fix"], format!("git credential-gitlab use alice {url} --for group/app"));
+    sandbox.verb(["use", "alice+read-only", "--remove", "--for", "group/app"]).succeeded();
+    assert_eq!(found(&sandbox)["result"], "ok");
+    // By the environment.
+    sandbox.set("GIT_CREDENTIAL_GITLAB_ACCOUNT", "alice+read-only");
+    assert_eq!(found(&sandbox)["fix"], "unset GIT_CREDENTIAL_GITLAB_ACCOUNT");
+    // By the address.
+    sandbox.unset("GIT_CREDENTIAL_GITLAB_ACCOUNT");
+    let named = sandbox.project("group/app").replacen("://", "://alice+read-only@", 1);
+    sandbox.git_in(&clone, ["remote", "set-url", "origin", &named]).succeeded();
+    assert_eq!(found(&sandbox)["fix"], format!("git remote set-url origin {}", sandbox.project("group/app")));
+    // Where nothing else is linked, the full account is.
+    sandbox.verb(["unlink", "--account", "alice"]).succeeded();
+    let fix = found(&sandbox)["fix"].as_str().expect("a command").to_owned();
+    assert!(fix.ends_with(&format!("git credential-gitlab link {url} --account alice")), "{fix}");
+}
+
+#[test]
+fn the_linked_account_that_may_is_named() {
+    let sandbox = crate::accounts::two_accounts();
+    let url = sandbox.gitlab.url().to_owned();
+    sandbox.verb(["use", "bob", &url]).succeeded();
+    let role = doctor(&sandbox, &[&sandbox.project("shared/app")]);
+    role.ended_with(6).expect("push", "fail", "bob, who is reporter").expect(
+        "push",
+        "fail",
+        "but alice, who is linked",
+    );
+    role.mended_by("push", &format!("git credential-gitlab use alice {url} --for shared/app"));
+    let missing = doctor(&sandbox, &[&sandbox.project("group/app")]);
+    missing.ended_with(6).expect("project", "fail", "missing, or not for bob, but alice, who is linked");
+    let command = missing["project"]["fix"].as_str().expect("a command");
+    assert_eq!(command, format!("git credential-gitlab use alice {url} --for group/app"));
+    sandbox.verb(command.split(' ').skip(2)).succeeded();
+    doctor(&sandbox, &[&sandbox.project("group/app")]);
+    let nobody = doctor(&sandbox, &[&sandbox.project("group/nothing")]);
+    nobody.expect("project", "fail", "look for a mistake").mended_by("project", "git credential-gitlab repos");
+    assert_eq!(sandbox.gitlab.failed_logins(), 0);
+}
+
+#[test]
+fn no_command_leads_back_to_where_the_person_comes_from() {
+    let sandbox = Sandbox::linked();
+    sandbox.age_token(7200, 0);
+    let headers = vec![("Content-Type".into(), "application/json".into())];
+    let what = What::Status { code: 400, headers, body: r#"{"error":"invalid_request"}"#.into() };
+    sandbox.gitlab.fault(Fault { times: None, ..Fault::once(Endpoint::Token, what) });
+    let found = about_app(&sandbox);
+    let url = sandbox.gitlab.url();
+    found.expect("login", "fail", "invalid_request").mended_by("login", &format!("link {url} --account alice"));
+    for check in &found.checks {
+        let fix = check["fix"].as_str().unwrap_or_default();
+        assert!(!fix.contains("gitlab status") && !fix.starts_with("git credential-gitlab doctor"), "{check:#}");
+    }
 }
 
 #[test]

@@ -47,11 +47,15 @@ impl Entry {
         Ok(true)
     }
 
-    /// Lets git ask us, and says what was written where, and what is in the way.
+    /// Lets git ask us and nobody behind us, and says what was written where, and what is in the way.
     pub(super) fn add(&self) -> Result<(), Error> {
         let instance = &self.instance;
         for url in idn::spellings(instance) {
-            let (key, others) = (key(&url), self.put(&url, &helper_path::value()?)?);
+            let (key, ours) = (key(&url), helper_path::value()?);
+            let others = self.put(&url, &ours)?;
+            if self.is_thwarted_here()? {
+                self.put_last(&url, &ours)?;
+            }
             let file = self.git.file_of(self.scope, &key)?.unwrap_or_default();
             self.terminal
                 .note(&format!("git is set up to ask git-credential-gitlab for {url} ({key} in {})", file.display()));
@@ -81,6 +85,30 @@ impl Entry {
         let mut others = helper_list::without_ours(&wanted);
         others.retain(|value| value != RESET);
         Ok(others)
+    }
+
+    /// Whether a line of the same config, behind ours, empties the list or is told our tokens.
+    fn is_thwarted_here(&self) -> Result<bool, GitError> {
+        let settings = self.git.helpers_in(self.scope)?;
+        let chain = Chain::of(&settings, &self.instance);
+        Ok(!chain.asks_us() || chain.strangers().next().is_some())
+    }
+
+    /// Moves our pair behind everything in the file. git adds to the last section of a name, wherever
+    /// that stands, so the pair gets a section under a name of its own, which then is renamed: git
+    /// reads two sections of one name as one.
+    fn put_last(&self, url: &str, ours: &str) -> Result<(), GitError> {
+        let moving = format!("git-credential-gitlab.{url}");
+        let helper = format!("{moving}.helper");
+        if !self.git.values(self.scope, &helper)?.is_empty() {
+            self.git.remove_section(self.scope, &moving)?; // of one who was interrupted
+        }
+        for value in [RESET, ours] {
+            self.git.edit(self.scope, &helper, &Edit::Add(value.into()))?;
+        }
+        let values = self.git.values(self.scope, &key(url))?;
+        self.change(url, &values, &helper_list::without_ours(&values))?;
+        self.git.rename_section(self.scope, &moving, &section(url))
     }
 
     /// Takes our pair out, says so, and tells whether it was there.
@@ -276,6 +304,22 @@ mod tests {
         fs::write(home.file(), &config).expect("written");
         assert!(home.remove());
         assert_eq!(home.config(), format!("{SECTION}# about aliases\n[alias]\n\tx = y\n"));
+    }
+
+    #[test]
+    fn our_pair_moves_behind_everything_and_the_rest_of_its_section_stays() {
+        let home = Home::with("");
+        home.put(OURS);
+        let rest = "\tuseHttpPath = true\n[credential]\n\thelper = store # mine\n";
+        fs::write(home.file(), home.config() + rest).expect("written");
+        let entry = home.entry();
+        assert!(entry.is_thwarted_here().expect("read"));
+        entry.put_last(URL, OURS).expect("moved");
+        let after = format!("{SECTION}{rest}{SECTION}\thelper = \n\thelper = {OURS}\n");
+        assert_eq!(home.config(), after);
+        assert!(!entry.is_thwarted_here().expect("read"));
+        assert!(home.remove());
+        assert_eq!(home.config(), format!("{SECTION}{rest}"));
     }
 
     #[test]

@@ -209,10 +209,24 @@ impl Git {
         self.write(&[&scope.flag(), "--remove-section", "--", section])
     }
 
+    /// Gives a section another name.
+    pub(super) fn rename_section(&self, scope: Scope, from: &str, to: &str) -> Result<(), GitError> {
+        self.write(&[&scope.flag(), "--rename-section", "--", from, to])
+    }
+
     /// Every helper that is set for any host, in the order in which git reads them.
     pub(super) fn helpers(&self) -> Result<Vec<Setting>, GitError> {
-        let pattern = r"^credential\.(.*\.)?helper$";
-        let found = self.read(&["-z", "--show-origin", "--get-regexp", "--", pattern])?;
+        self.helpers_of(&[])
+    }
+
+    /// Those of one config, with the files that it includes.
+    pub(super) fn helpers_in(&self, scope: Scope) -> Result<Vec<Setting>, GitError> {
+        self.helpers_of(&[&scope.flag(), "--includes"])
+    }
+
+    fn helpers_of(&self, which: &[&str]) -> Result<Vec<Setting>, GitError> {
+        let question = ["-z", "--show-origin", "--get-regexp", "--", r"^credential\.(.*\.)?helper$"];
+        let found = self.read(&[which, &question].concat())?;
         let fields = fields(&found, "credential.helper")?;
         Ok(fields.chunks_exact(2).map(|pair| setting(&pair[0], &pair[1])).collect())
     }

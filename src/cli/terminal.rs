@@ -103,6 +103,11 @@ impl Terminal {
         }
     }
 
+    /// Whether the person wants to see that, too.
+    pub(super) fn is_verbose(self) -> bool {
+        self.verbose
+    }
+
     /// Whether a person can read a question and answer it.
     pub(super) fn can_ask(self) -> bool {
         io::stdin().is_terminal() && io::stderr().is_terminal()

@@ -37,7 +37,10 @@ pub fn refused(account: &Account, refusal: Refusal) -> Failure {
         }
         Refusal::Schedule(Reason::Failed(why, again_at)) => {
             let (why, wait) = (why.trim_end_matches('.'), again_at.since(Timestamp::now()).max(1));
-            Failure::new(Code::Unreachable, format!("no token for {who} for now (it is tried again in {wait} s): {why}"))
+            Failure::new(
+                Code::Unreachable,
+                format!("no token for {who} for now (it is tried again in {wait} s): {why}"),
+            )
         }
         Refusal::Schedule(Reason::Paused(until)) => {
             let wait = until.since(Timestamp::now()).max(1);

@@ -11,6 +11,7 @@ Examples:
   git credential-gitlab doctor                    this machine, git, and the repository you are in
   git credential-gitlab doctor https://gitlab.example.com/group/app.git
   git credential-gitlab doctor gitlab.example.com
+  git credential-gitlab doctor --verbose          what is well, too
   git credential-gitlab doctor --fix              mend what is ours, then look again
   git credential-gitlab doctor --bundle report.txt    for a bug report, without secrets
 

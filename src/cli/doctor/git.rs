@@ -15,8 +15,10 @@ use crate::protocol::Code;
 use crate::shell::quoted;
 
 mod network;
+mod proxy;
 
-pub(super) use network::{certificate_check, certificate_file, extra_header, proxy};
+pub(super) use network::{certificate_check, certificate_file, extra_header};
+pub(super) use proxy::{proxy, refusal};
 
 /// What `git -c` puts into the environment of the commands below.
 const COMMAND_LINE: &str = "command line:";
@@ -34,10 +36,14 @@ pub(super) struct View {
     pub(super) instance: Instance,
     /// Its accounts.
     pub(super) accounts: Vec<Account>,
+    /// The remote's name in the repository here.
+    pub(super) name: Option<String>,
     /// The repository, as it is written.
     pub(super) remote: Option<String>,
     pub(super) settings: Result<Settings, String>,
     pub(super) environment: BTreeMap<String, String>,
+    /// Why the proxy that git goes by can't be connected to.
+    pub(super) proxy_refusal: Option<String>,
 }
 
 impl Settings {
@@ -53,6 +59,11 @@ impl Settings {
 
     pub(super) fn sends_paths(&self) -> bool {
         is_true(Self::value(&self.credential, "credential.usehttppath"))
+    }
+
+    /// The command that takes a user name out of git's config.
+    pub(super) fn forget_username(&self, name: &str) -> Option<String> {
+        self.line("credential", "username", name).and_then(remove)
     }
 
     pub(super) fn username(&self) -> Option<&str> {
@@ -167,15 +178,9 @@ pub(super) fn helper(view: &View) -> Finding {
     let text = format!("{text}: the empty {} in {} comes later", cause.key(), cause.file());
     let finding = Finding::fail(Code::Failed, text);
     match is_in_home(cause.file()) {
-        true => finding.fix(again(instance)).mend(Mend::Configure(instance.clone())),
+        true => finding.fix(view.configure()).mend(Mend::Configure(instance.clone())),
         false => with_fix(finding, remove_helper(cause)),
     }
-}
-
-/// Takes our entry out and puts it behind everything else in the person's config.
-fn again(instance: &Instance) -> String {
-    let host = instance.short();
-    format!("git credential-gitlab unconfigure {host} && git credential-gitlab configure {host}")
 }
 
 /// Whether a file is the person's config, which ours stands in.
@@ -238,10 +243,9 @@ pub(super) fn helper_order(view: &View) -> Finding {
         false => format!("git tells the helper \"{value}\" our tokens, because it comes later ({key} in {file})"),
     };
     let finding = Finding::warn(text);
-    match (is_before, is_in_home(file)) {
-        (true, _) => finding.fix(view.configure()).mend(Mend::Configure(instance.clone())),
-        (false, true) => finding.fix(again(instance)).mend(Mend::Configure(instance.clone())),
-        (false, false) => with_fix(finding, remove_helper(stranger)),
+    match is_before || is_in_home(file) {
+        true => finding.fix(view.configure()).mend(Mend::Configure(instance.clone())),
+        false => with_fix(finding, remove_helper(stranger)),
     }
 }
 
@@ -321,7 +325,10 @@ pub(super) fn address_rules(view: &View) -> Finding {
             _ => "instead",
         };
         let text = format!("git {what} {} {consequence} ({} in {file})", now.shown(), shown_key(&rule.key));
-        return with_fix(Finding::warn(text), remove(rule).filter(|_| rule.key == shown_key(&rule.key)));
+        // To push alone over ssh is a custom of many.
+        let is_cause = matches!(now, Remote::Ssh { .. }) && !push && view.remote.is_some();
+        let finding = if is_cause { Finding::fail(Code::Failed, text) } else { Finding::warn(text) };
+        return with_fix(finding, remove(rule).filter(|_| rule.key == shown_key(&rule.key)));
     }
     Finding::ok("no insteadOf leads elsewhere")
 }

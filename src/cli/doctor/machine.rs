@@ -63,6 +63,14 @@ fn said(command: &mut Command) -> Option<String> {
     output.status.success().then_some(text)
 }
 
+/// `linked`, where there is no GitLab to look at: told only if something is wrong.
+pub(super) fn linked(machine: &Machine) -> Option<Finding> {
+    let found = machine.daemon.as_ref().ok()?;
+    let nothing = found.accounts.is_empty() && found.problems.is_empty();
+    let finding = || Finding::fail(Code::NotLinked, "no account is linked").fix("git credential-gitlab link HOST");
+    nothing.then(finding)
+}
+
 /// `git-version`
 pub(super) fn git_version(machine: &Machine) -> Finding {
     let Some(said) = &machine.git else {

@@ -13,8 +13,15 @@ use crate::cli::terminal::Terminal;
 use crate::endpoint;
 use crate::instance::Instance;
 
-/// Mends each thing once; whether anything was done.
-pub(super) fn apply(entries: &[Entry], terminal: Terminal) -> bool {
+/// What was tried.
+pub(super) struct Attempt {
+    mend: Mend,
+    what: String,
+    done: Result<(), Error>,
+}
+
+/// Tries to mend each thing once.
+pub(super) fn apply(entries: &[Entry], terminal: Terminal) -> Vec<Attempt> {
     let mut wanted: Vec<&Mend> = entries.iter().filter_map(|entry| entry.finding.mend.as_ref()).collect();
     let mut seen = Vec::new();
     wanted.retain(|mend| {
@@ -23,7 +30,10 @@ pub(super) fn apply(entries: &[Entry], terminal: Terminal) -> bool {
             true
         }
     });
-    for mend in &wanted {
+    if wanted.is_empty() {
+        terminal.note("nothing that is ours needs mending");
+    }
+    let attempt = |mend: &Mend| {
         let (what, done) = match mend {
             Mend::Configure(instance) => (format!("git is to ask us for {instance}"), configure(instance, terminal)),
             Mend::RestartDaemon => ("the daemon is to be the installed one".into(), daemon::restart(terminal)),
@@ -32,22 +42,26 @@ pub(super) fn apply(entries: &[Entry], terminal: Terminal) -> bool {
                 (format!("{} is to go, because nobody listens there", path.display()), remove(path))
             }
         };
-        terminal.say(&match done {
-            Ok(()) => format!("mended: {what}"),
-            Err(why) => format!("not mended: {what}: {why}"),
-        });
-    }
-    if wanted.is_empty() {
-        terminal.note("nothing that is ours needs mending");
-    }
-    !wanted.is_empty()
+        Attempt { mend: mend.clone(), what, done }
+    };
+    wanted.into_iter().map(attempt).collect()
 }
 
-/// Takes our entry out of the person's config and puts it behind everything that is there.
+/// Says what came of it, by what was found after it.
+pub(super) fn tell(attempts: &[Attempt], after: &[Entry], terminal: Terminal) {
+    for Attempt { mend, what, done } in attempts {
+        let still = after.iter().any(|entry| entry.finding.mend.as_ref() == Some(mend));
+        terminal.say(&match done {
+            Err(why) => format!("not mended: {what}: {why}"),
+            Ok(()) if still => format!("not mended: {what}: it was tried, and changed nothing"),
+            Ok(()) => format!("mended: {what}"),
+        });
+    }
+}
+
+/// Puts our entry into the person's config, behind everything that is there.
 fn configure(instance: &Instance, terminal: Terminal) -> Result<(), Error> {
-    let entry = entry::Entry::new(instance.clone(), Scope::Global, terminal);
-    entry.remove()?;
-    entry.add()
+    entry::Entry::new(instance.clone(), Scope::Global, terminal).add()
 }
 
 fn close(directory: &Path) -> Result<(), Error> {

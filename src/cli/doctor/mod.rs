@@ -5,14 +5,15 @@
 //! its siblings, and never long. Nothing is changed; with `--fix` only what is ours is.
 //!
 //! ```text
-//! mod -> scene -> machine, git, server, repository -> finding, remote    look, and judge
-//!     -> mend                                                            --fix
-//!     -> bundle -> show                                                  how it looks
+//! mod -> scene -> machine, git, server, repository -> finding, instead, remote    look, and judge
+//!     -> mend                                                                     --fix
+//!     -> bundle -> show                                                           how it looks
 //! ```
 
 mod bundle;
 mod finding;
 mod git;
+mod instead;
 mod machine;
 mod mend;
 mod remote;
@@ -96,9 +97,11 @@ const REPOSITORY: [Check<repository::View>; 7] = [
 pub(super) fn run(wanted: &Doctor, terminal: Terminal) -> Result<u8, Error> {
     let mut scene = Scene::look(wanted.remote.as_deref(), terminal)?;
     let mut entries = judge(&scene);
-    if wanted.fix && mend::apply(&entries, terminal) {
+    let attempts = if wanted.fix { mend::apply(&entries, terminal) } else { Vec::new() };
+    if !attempts.is_empty() {
         scene = Scene::look(wanted.remote.as_deref(), terminal)?;
         entries = judge(&scene);
+        mend::tell(&attempts, &entries, terminal);
     }
     if let Some(path) = &wanted.bundle {
         bundle::write(path, &scene.machine, &entries)?;
@@ -113,6 +116,11 @@ pub(super) fn run(wanted: &Doctor, terminal: Terminal) -> Result<u8, Error> {
 
 fn judge(scene: &Scene) -> Vec<Entry> {
     let mut entries = checked("this machine", &MACHINE, &scene.machine);
+    if scene.servers.is_empty()
+        && let Some(finding) = machine::linked(&scene.machine)
+    {
+        entries.push(Entry { subject: "this machine".into(), check: "linked", finding });
+    }
     for view in &scene.git {
         let address =
             view.remote.as_deref().map_or_else(|| view.instance.to_string(), |url| remote::Remote::parse(url).shown());

@@ -1,11 +1,13 @@
 //! A repository: who you are there, and what you may do.
 
 use super::finding::Finding;
+use super::instead::Others;
 use super::remote::Remote;
 use super::server::banned;
 use crate::cli::call::{number, text};
 use crate::credential::Attributes;
 use crate::instance::Instance;
+use crate::label;
 use crate::protocol::Code;
 use crate::shell::quoted;
 
@@ -28,6 +30,8 @@ pub(super) struct View {
     pub(super) remote: Remote,
     /// What the daemon learnt with the account that git would get.
     pub(super) facts: Result<Attributes, (Code, String)>,
+    /// What other accounts get there, if that one is short of something.
+    pub(super) others: Others,
 }
 
 impl View {
@@ -46,9 +50,20 @@ impl View {
         self.facts.as_ref().map(|facts| text(facts, "label")).unwrap_or_default()
     }
 
+    fn url(&self) -> String {
+        self.facts.as_ref().map(|facts| text(facts, "host")).unwrap_or_default()
+    }
+
     fn host(&self) -> String {
-        let host = self.facts.as_ref().map(|facts| text(facts, "host")).unwrap_or_default();
-        Instance::parse(&host).map_or(host, |instance| instance.short())
+        Instance::parse(&self.url()).map_or_else(|_| self.url(), |instance| instance.short())
+    }
+
+    /// A failure that another account does not have, if there is one.
+    fn unless_another(&self, which: &str, why: &str) -> Option<Finding> {
+        let project = self.facts.as_ref().map(|facts| text(facts, "project")).unwrap_or_default();
+        let (other, command) = self.others.who_may(which, &self.host(), &quoted(&project))?;
+        let finding = Finding::fail(Code::Refused, format!("{why}, but {other}, who is linked too, may"));
+        Some(Finding { fix: command, ..finding })
     }
 }
 
@@ -88,16 +103,30 @@ pub(super) fn account(view: &View) -> Finding {
     match (&view.facts, &view.remote) {
         (_, Remote::Ssh { .. } | Remote::Other) => Finding::skip("git does not ask us"),
         (Ok(_), _) => Finding::ok(format!("git gets the token of {}", view.who())),
+        (Err((Code::Usage, why)), _) => Finding::skip(why),
         (Err((code, why)), Remote::Web { origin, .. }) => {
-            let link = format!("git credential-gitlab link {}", origin.short());
-            Finding::fail(*code, why).fix(match code {
-                Code::NotLinked | Code::Relink => link,
+            // The daemon's sentence ends with the command, which knows whose login it is.
+            let (why, command) = without_command(why);
+            let link = || format!("git credential-gitlab link {}", origin.short());
+            Finding::fail(*code, why).fix(command.map(str::to_owned).unwrap_or_else(|| match code {
+                Code::NotLinked | Code::Relink => link(),
                 Code::Locked => "git credential-gitlab vault unlock".into(),
                 Code::Unsupported => "git credential-gitlab daemon restart".into(),
-                _ => "git credential-gitlab status --check".into(),
-            })
+                _ => format!("curl -sSI {}", quoted(&origin.to_string())),
+            }))
         }
     }
+}
+
+/// A sentence and the command at its end: "…; to link it: git credential-gitlab link HOST".
+fn without_command(sentence: &str) -> (&str, Option<&str>) {
+    let parts = || {
+        let (why, end) = sentence.rsplit_once("; to ")?;
+        let (_, command) = end.split_once(": ")?;
+        let is_for_more = command.starts_with("git credential-gitlab doctor");
+        (command.starts_with("git credential-gitlab ") && !is_for_more).then_some((why, Some(command)))
+    };
+    parts().unwrap_or((sentence, None))
 }
 
 /// `project`
@@ -121,7 +150,12 @@ pub(super) fn project(view: &View) -> Finding {
     }
     if let Some(phase) = facts.text("phase") {
         return Finding::fail(Code::Unreachable, format!("GitLab was not reached ({phase}): {}", text(facts, "why")))
-            .fix(format!("git credential-gitlab doctor {}", view.host()));
+            .fix(format!("curl -sSI {}", view.url()));
+    }
+    if let Some(finding) = view.unless_another("fetch", &format!("{asked} is missing, or not for {}", view.who()))
+        && facts.text("fetch") != Some("open")
+    {
+        return finding;
     }
     match number::<u16>(facts, "api_status") {
         Some(404) if facts.text("fetch") == Some("open") => Finding::ok(format!("{asked} is there")),
@@ -134,9 +168,13 @@ pub(super) fn project(view: &View) -> Finding {
                 view.who()
             ),
         )
-        .fix(format!("git credential-gitlab status {}", view.host())),
+        .fix(format!(
+            "git credential-gitlab repos {} --search {}",
+            view.host(),
+            quoted(asked.rsplit('/').next().unwrap_or_default())
+        )),
         Some(401) => Finding::fail(Code::Relink, format!("GitLab does not take the token of {}", view.who()))
-            .fix(format!("git credential-gitlab status {} --check", view.host())),
+            .fix(format!("git credential-gitlab link {} --account {}", view.host(), view.who())),
         Some(403) if words.contains("blocked") => {
             Finding::fail(Code::Refused, format!("the account of {} is blocked (\"{words}\")", view.who()))
         }
@@ -145,7 +183,7 @@ pub(super) fn project(view: &View) -> Finding {
             .fix("sleep 60; git credential-gitlab doctor"),
         Some(status) => Finding::skip(format!("the API answered {status}")),
         None => Finding::fail(Code::Unreachable, "GitLab took too long to answer")
-            .fix(format!("git credential-gitlab doctor {}", view.host())),
+            .fix(format!("curl -sSI {}", view.url())),
     }
 }
 
@@ -187,8 +225,8 @@ fn service(view: &View, which: &str, needed: &str) -> Finding {
         Err(skip) => return skip,
     };
     let (who, words) = (view.who(), text(facts, &format!("{which}_words")));
-    let status = format!("git credential-gitlab status {}", view.host());
     let again = format!("git credential-gitlab link {} --account {who}", view.host());
+    let see = format!("curl -sSI {}", view.url());
     let said = if words.is_empty() { String::new() } else { format!(": \"{words}\"") };
     let Some(verdict) = facts.text(which) else {
         return Finding::skip(format!("git was not asked whether {who} may {which}"));
@@ -202,14 +240,24 @@ fn service(view: &View, which: &str, needed: &str) -> Finding {
         "missing" => Finding::skip("it is missing, or not for you"),
         "role" => {
             let disabled = facts.text("repository_access") == Some("disabled");
-            let role = role(facts);
-            refused(match disabled {
+            let why = match disabled {
                 true => format!("the project has its repository switched off{said}"),
-                false => format!("{who}, {role}, may not {which}; that needs {needed}{said}"),
-            })
-            .fix(status)
+                false => format!("{who}, {}, may not {which}; that needs {needed}{said}", role(facts)),
+            };
+            // Nothing that is typed here gives a person another role.
+            view.unless_another(which, &why).unwrap_or_else(|| refused(why))
         }
-        "scope" => refused(format!("the scopes that {who} linked with don't allow to {which}{said}")).fix(again),
+        "scope" => {
+            let (person, read_only) = label::parts(&who);
+            let why = match read_only {
+                true => format!("{who} can only clone and fetch{said}"),
+                false => format!("the scopes that {who} linked with don't allow to {which}{said}"),
+            };
+            // To link the account that can only read again gives the same.
+            let full = format!("git credential-gitlab link {} --account {person}", view.host());
+            let fix = if read_only { view.others.undo(Some(full)) } else { Some(again) };
+            view.unless_another(which, &why).unwrap_or_else(|| Finding { fix, ..refused(why) })
+        }
         "archived" => Finding::warn(format!("the project is archived: nobody can push to it{said}")),
         "no-repository" => refused(format!("the project has no repository yet{said}")),
         "login" => Finding::fail(
@@ -221,13 +269,11 @@ fn service(view: &View, which: &str, needed: &str) -> Finding {
         .fix(again),
         "rate" => Finding::fail(Code::Unreachable, format!("GitLab wants to be asked later{said}"))
             .fix("sleep 60; git credential-gitlab doctor"),
-        "down" | "unreached" => Finding::fail(Code::Unreachable, format!("git gets no answer{said}"))
-            .fix(format!("git credential-gitlab doctor {}", view.host())),
+        "down" | "unreached" => Finding::fail(Code::Unreachable, format!("git gets no answer{said}")).fix(see),
         "not-git" | "redirect" => {
-            Finding::fail(Code::Refused, format!("something in front of GitLab answers in its place{said}"))
-                .fix(format!("curl -sSI {}", quoted(&format!("https://{}", view.host()))))
+            Finding::fail(Code::Refused, format!("something in front of GitLab answers in its place{said}")).fix(see)
         }
-        _ => refused(format!("GitLab refuses to let {who} {which}{said}")).fix(status),
+        _ => refused(format!("GitLab refuses to let {who} {which}{said}")).fix(see),
     }
 }
 
@@ -256,120 +302,4 @@ pub(super) fn default_branch(view: &View) -> Finding {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::finding::Outcome::{self, Fail, Ok as Well, Skip, Warn};
-    use super::*;
-
-    const GOOD: [(&str, &str); 10] = [
-        ("host", "https://gitlab.example"),
-        ("label", "alice"),
-        ("project", "Group/App"),
-        ("path_now", "group/app"),
-        ("visibility", "private"),
-        ("access_level", "30"),
-        ("fetch", "open"),
-        ("push", "open"),
-        ("default_branch", "main"),
-        ("branch_push", "yes"),
-    ];
-
-    /// The good facts, with these in place of those of their names; an empty one is gone.
-    fn view(changed: &[(&str, &str)]) -> View {
-        let kept = GOOD.iter().filter(|(key, _)| !changed.iter().any(|(other, _)| other == key));
-        let all = kept.chain(changed.iter().filter(|(_, value)| !value.is_empty()));
-        let facts = all.fold(Attributes::new(), |all, (key, value)| all.with(key, value));
-        View { name: None, remote: Remote::parse("https://gitlab.example/Group/App.git"), facts: Ok(facts) }
-    }
-
-    fn of(check: fn(&View) -> Finding, changed: &[(&str, &str)]) -> Outcome {
-        check(&view(changed)).outcome
-    }
-
-    #[test]
-    fn all_is_well_where_all_is_well() {
-        for check in [address, account, project, single_sign_on, fetch, push, default_branch] {
-            let finding = check(&view(&[]));
-            assert_eq!((finding.outcome, &finding.fix), (Well, &None), "{finding:?}");
-        }
-    }
-
-    #[test]
-    fn an_address_that_bypasses_us_is_told_without_its_password() {
-        let with =
-            |url: &str| address(&View { remote: Remote::parse(url), name: Some("up stream".into()), ..view(&[]) });
-        let secret = with("https://alice:hunter2@gitlab.example/group/app.git");
-        let fix = "git remote set-url 'up stream' https://gitlab.example/group/app.git";
-        assert_eq!((secret.outcome, secret.fix.as_deref()), (Warn, Some(fix)));
-        let ssh = with("git@gitlab.example:group/app.git");
-        assert_eq!((ssh.outcome, ssh.fix.as_deref()), (Warn, Some(fix)));
-        assert_eq!(with("/srv/app.git").outcome, Skip);
-    }
-
-    #[test]
-    fn a_project_that_moved_or_is_missing_is_told() {
-        let moved = project(&view(&[("path_now", "team/app")]));
-        assert_eq!(moved.fix.as_deref(), Some("git remote set-url origin https://gitlab.example/team/app.git"));
-        let by_git = project(&view(&[("path_now", ""), ("fetch_moved_to", "https://gitlab.example/team/app")]));
-        assert_eq!(by_git.fix.as_deref(), Some("git remote set-url origin https://gitlab.example/team/app.git"));
-        let missing = project(&view(&[("path_now", ""), ("api_status", "404"), ("fetch", "missing")]));
-        assert!(missing.outcome == Fail && missing.detail.contains("missing, or not for alice"), "{missing:?}");
-        for (status, code) in [("401", Code::Relink), ("429", Code::Unreachable)] {
-            assert_eq!(project(&view(&[("path_now", ""), ("api_status", status)])).code, Some(code));
-        }
-        assert_eq!(project(&view(&[("path_now", ""), ("late", "1")])).code, Some(Code::Unreachable));
-    }
-
-    #[test]
-    fn what_git_is_told_is_explained() {
-        for (verdict, outcome, code) in [
-            ("role", Fail, Some(Code::Refused)),
-            ("scope", Fail, Some(Code::Refused)),
-            ("archived", Warn, None),
-            ("banned", Fail, Some(Code::Refused)),
-            ("login", Fail, Some(Code::Relink)),
-            ("rate", Fail, Some(Code::Unreachable)),
-            ("down", Fail, Some(Code::Unreachable)),
-            ("unreached", Fail, Some(Code::Unreachable)),
-            ("not-git", Fail, Some(Code::Refused)),
-            ("no-repository", Fail, Some(Code::Refused)),
-            ("of a newer daemon", Fail, Some(Code::Refused)),
-            ("missing", Skip, None),
-            ("moved", Skip, None),
-            ("sso", Skip, None),
-        ] {
-            let finding = push(&view(&[("push", verdict)]));
-            assert_eq!((finding.outcome, finding.code), (outcome, code), "{verdict}");
-        }
-        let role = push(&view(&[("push", "role"), ("access_level", "20"), ("push_words", "You are not allowed.")]));
-        assert!(role.detail.contains("reporter") && role.detail.contains("needs developer"), "{role:?}");
-        let off = fetch(&view(&[("fetch", "role"), ("repository_access", "disabled")]));
-        assert!(off.detail.contains("switched off"), "{off:?}");
-        assert_eq!(of(push, &[("push", "")]), Skip);
-    }
-
-    #[test]
-    fn single_sign_on_names_the_host_alone() {
-        let words = "Cannot find valid SSO session. Please login via your group's SSO at https://gitlab.example";
-        let finding = single_sign_on(&view(&[("fetch", "sso"), ("fetch_words", words)]));
-        assert_eq!(finding.code, Some(Code::Relink));
-        assert!(finding.detail.contains("sign in at https://gitlab.example in a browser"), "{finding:?}");
-    }
-
-    #[test]
-    fn a_protected_branch_is_told() {
-        let finding = default_branch(&view(&[("branch_push", "no")]));
-        assert!(finding.outcome == Warn && finding.detail.contains("developer"), "{finding:?}");
-        assert_eq!(of(default_branch, &[("branch_push", "no"), ("push", "role")]), Skip);
-        assert_eq!(of(default_branch, &[("branch_push", "")]), Skip);
-        assert_eq!(of(default_branch, &[("archived", "1")]), Skip);
-    }
-
-    #[test]
-    fn a_repository_whose_gitlab_is_not_linked_says_how_to_link() {
-        let none = View { facts: Err((Code::NotLinked, "that GitLab is not linked".into())), ..view(&[]) };
-        let finding = account(&none);
-        assert_eq!(finding.code, Some(Code::NotLinked));
-        assert_eq!(finding.fix.as_deref(), Some("git credential-gitlab link gitlab.example"));
-        assert_eq!(push(&none).outcome, Skip);
-    }
-}
+mod tests;

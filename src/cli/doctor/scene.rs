@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::finding::Finding;
+use super::instead::{self, Others};
 use super::remote::{Remote, rewritten};
 use super::{git, machine, repository, server};
 use crate::cli::accounts::{Account, Accounts};
@@ -17,6 +18,10 @@ use crate::credential::Attributes;
 use crate::instance::Instance;
 use crate::protocol::{self, Code, Failure, action, key};
 
+mod question;
+
+use question::{others, question};
+
 /// All that waits for servers has ended by then. A person waits so long, and not longer.
 const SERVERS_WITHIN: Duration = Duration::from_secs(25);
 
@@ -28,9 +33,6 @@ const CHECK_WITHIN: Duration = Duration::from_secs(8);
 
 /// More remotes than a repository has, and fewer than would flood a server.
 const MOST_REMOTES: usize = 8;
-
-/// Names the account that git gets in this environment.
-const ACCOUNT_VARIABLE: &str = "GIT_CREDENTIAL_GITLAB_ACCOUNT";
 
 /// All that was found.
 pub(super) struct Scene {
@@ -81,7 +83,7 @@ impl Scene {
                 // Nobody can be asked about it.
                 let facts = Err((Code::Usage, Finding::skip("it is no address of a GitLab").detail));
                 let (name, remote) = (subject.name.clone(), subject.remote.clone());
-                scene.repositories.push(repository::View { name, remote, facts });
+                scene.repositories.push(repository::View { name, remote, facts, others: Others::none() });
                 continue;
             };
             // What git would look up; an ssh address has nothing to look up.
@@ -92,11 +94,18 @@ impl Scene {
             scene.git.push(git::View {
                 instance: instance.clone(),
                 accounts: of(&known, instance),
+                name: subject.name.clone(),
                 remote: subject.url.clone(),
                 settings: git::Settings::read(&here, &url).map_err(|why| why.to_string()),
                 environment: environment.clone(),
+                proxy_refusal: None,
             });
         }
+        thread::scope(|scope| {
+            for view in &mut scene.git {
+                scope.spawn(move || view.proxy_refusal = git::refusal(view));
+            }
+        });
         let deadline = Instant::now() + SERVERS_WITHIN;
         let visits: Vec<Visit> = thread::scope(|scope| {
             let visits: Vec<_> = instances
@@ -134,7 +143,9 @@ fn subjects(wanted: Option<&str>, known: &[Account], here: &Git) -> Result<Vec<S
         let remote = Remote::parse(written);
         // Whom git asks is decided by the address that it makes of it.
         let effective = Remote::parse(&rewritten(written, &lines, false).0);
-        let instance = instance_of(&effective, &linked).or_else(|| instance_of(&remote, &linked));
+        // Who is led away to ssh means the GitLab that is written.
+        let first = if matches!(effective, Remote::Ssh { .. }) { &remote } else { &effective };
+        let instance = instance_of(first, &linked).or_else(|| instance_of(&remote, &linked));
         let has_path = !matches!(&remote, Remote::Web { path, origin, .. } if is_base(origin, path, &linked));
         Subject { name, url: has_path.then(|| written.to_owned()), instance, remote, effective }
     };
@@ -213,6 +224,7 @@ fn visit(
     deadline: Instant,
 ) -> Visit {
     let is_linked = !known.is_empty();
+    let labels: Vec<String> = known.iter().map(|account| account.label.clone()).collect();
     let own = || subjects.iter().filter(|subject| subject.instance.as_ref() == Some(instance));
     let facts = match unreachable {
         Some(why) => Err(why),
@@ -238,6 +250,7 @@ fn visit(
         true => ask(request, SERVERS_WITHIN, deadline),
         false => Err(not_asked()),
     };
+    let labels = &labels;
     thread::scope(|scope| {
         let accounts: Vec<_> = checked
             .into_iter()
@@ -259,7 +272,11 @@ fn visit(
                         (false, _) => Err((Code::NotLinked, format!("{instance} is not linked"))),
                         (_, None) => Err((Code::Usage, "git does not ask us".into())),
                     };
-                    repository::View { name: subject.name.clone(), remote: subject.remote.clone(), facts }
+                    let others = match &facts {
+                        Ok(facts) if instead::is_wanted(facts) => others(facts, labels, subject, view, &asked),
+                        _ => Others::none(),
+                    };
+                    repository::View { name: subject.name.clone(), remote: subject.remote.clone(), facts, others }
                 })
             })
             .collect();
@@ -287,28 +304,6 @@ fn below_paths(instance: &Instance, repositories: Vec<Instance>) -> Vec<Instance
 
 fn about(instance: &Instance) -> Attributes {
     protocol::request(action::PROBE).with("host", instance.to_string())
-}
-
-/// What git would ask for this repository, and the repository's path for us.
-fn question(subject: &Subject, view: Option<&git::View>) -> Option<Attributes> {
-    let settings = view.and_then(|view| view.settings.as_ref().ok());
-    let Remote::Web { origin, username, path, .. } = &subject.effective else { return None };
-    let url = origin.to_string();
-    let mut request = protocol::request(action::PROJECT)
-        .with("protocol", url.split("://").next()?)
-        .with("host", origin.authority())
-        .with("repository", path);
-    if settings.is_some_and(git::Settings::sends_paths) {
-        request.push("path", path);
-    }
-    let username = username.clone().or_else(|| settings.and_then(git::Settings::username).map(str::to_owned));
-    if let Some(name) = username {
-        request.push("username", name);
-    }
-    if let Some(label) = std::env::var_os(ACCOUNT_VARIABLE).filter(|label| !label.is_empty()) {
-        request.push(key::ACCOUNT, label.as_encoded_bytes());
-    }
-    Some(request)
 }
 
 fn left(within: Duration, deadline: Instant) -> Duration {

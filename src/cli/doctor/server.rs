@@ -181,6 +181,11 @@ impl AccountView {
         format!("git credential-gitlab link {} --account {}{token}", self.account.short_host(), self.account.label)
     }
 
+    /// What another program gets there: `status` sends people here.
+    fn see(&self) -> String {
+        format!("curl -sSI {}", self.account.host)
+    }
+
     /// What the server was heard to say, with its token.
     fn facts(&self) -> Result<&Attributes, Finding> {
         self.facts.as_ref().map_err(|_| Finding::skip("there is no token to ask with"))
@@ -197,7 +202,7 @@ pub(super) fn login(view: &AccountView) -> Finding {
             Finding::fail(Code::Locked, "its tokens are encrypted and locked").fix("git credential-gitlab vault unlock")
         }
         State::Unreachable => Finding::fail(Code::Unreachable, format!("no new token could be had{why}"))
-            .fix(format!("git credential-gitlab status {} --check", account.short_host())),
+            .fix(if account.detail.contains("the server says") { view.link() } else { view.see() }),
         State::Unsaved => Finding::warn(format!("it works, but its newest tokens are not saved{why}"))
             .fix(format!("{} --store file", view.link())),
         State::Unknown(ref word) => Finding::warn(format!("the daemon says {word}{why}")),
@@ -224,8 +229,9 @@ fn of_api(view: &AccountView, facts: &Attributes) -> Finding {
             Finding::fail(Code::Unreachable, format!("the server wants to be asked later{said}"))
                 .fix(format!("sleep {wait}; git credential-gitlab doctor"))
         }
-        Some(500..) | None => Finding::warn(format!("whether it works is not known: the API gave no answer{said}"))
-            .fix(format!("git credential-gitlab status {} --check", view.account.short_host())),
+        Some(500..) | None => {
+            Finding::warn(format!("whether it works is not known: the API gave no answer{said}")).fix(view.see())
+        }
         Some(_) => Finding::ok("the server takes its token"),
     }
 }

@@ -21,11 +21,13 @@ pub(super) fn json(entries: &[Entry]) -> Value {
     Value::Array(entries.iter().map(object).collect())
 }
 
-/// The groups, for people. What is well is one short line.
+/// The groups, for people: what is wrong, and all of it where they want to see more.
 pub(super) fn people(entries: &[Entry], terminal: Terminal) -> Result<(), Error> {
     let colours = io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let mut subject = "";
-    for entry in entries {
+    let is_shown =
+        |entry: &&Entry| terminal.is_verbose() || matches!(entry.finding.outcome, Outcome::Warn | Outcome::Fail);
+    for entry in entries.iter().filter(is_shown) {
         if entry.subject != subject {
             terminal.print(&entry.subject)?;
             subject = &entry.subject;
@@ -46,12 +48,13 @@ pub(super) fn people(entries: &[Entry], terminal: Terminal) -> Result<(), Error>
 /// What a command is for. Not everything can be mended by one of ours, but each finding has one
 /// that gets further.
 fn purpose(command: &str) -> &'static str {
-    const LOOKS: [&str; 6] = [
+    const LOOKS: [&str; 7] = [
         "curl ",
         "df ",
         "getent ",
         "git config --show-origin",
         "git credential-gitlab doctor",
+        "git credential-gitlab repos",
         "git credential-gitlab status",
     ];
     match () {
@@ -87,9 +90,13 @@ fn line(entry: &Entry) -> String {
 /// One line at the end.
 fn sum(entries: &[Entry]) -> String {
     let count = |outcome| entries.iter().filter(|entry| entry.finding.outcome == outcome).count();
+    let well = match count(Outcome::Skip) {
+        0 => format!("{} well", count(Outcome::Ok)),
+        skipped => format!("{} well, {skipped} had nothing to look at", count(Outcome::Ok)),
+    };
     match (count(Outcome::Fail), count(Outcome::Warn)) {
         (0, 0) => format!("{} checks, and nothing is wrong", entries.len()),
-        (fails, warns) => format!("{} checks: {fails} failed, {warns} with a warning", entries.len()),
+        (fails, warns) => format!("{} checks: {fails} failed, {warns} with a warning, {well}", entries.len()),
     }
 }
 
@@ -121,5 +128,7 @@ mod tests {
         assert_eq!(shown(Finding::ok("fine")), "  + ok   state-directory   fine");
         assert_eq!(shown(Finding::fail(Code::Failed, "bad")), "  x fail state-directory   bad");
         assert_eq!(sum(&[entry(Finding::ok("x"))]), "1 checks, and nothing is wrong");
+        let three = [Finding::ok("x"), Finding::skip("x"), Finding::warn("x")].map(entry);
+        assert_eq!(sum(&three), "3 checks: 0 failed, 1 with a warning, 1 well, 1 had nothing to look at");
     }
 }

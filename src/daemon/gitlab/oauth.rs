@@ -160,7 +160,7 @@ fn classify(error: AnswerError) -> Trouble {
             let error = error_word(answer.error().as_ref());
             // The word that people meet, because it ends logins.
             let why = match error {
-                "invalid_grant" => "the server does not know this login any more (invalid_grant)".into(),
+                "invalid_grant" => "the server says that it does not know this login any more (invalid_grant)".into(),
                 error => format!("the server says {error}"),
             };
             Trouble::Refused { why, error: error.into() }

@@ -4,48 +4,6 @@ use super::{Settings, View, remove, with_fix};
 use crate::cli::doctor::finding::Finding;
 use crate::protocol::Code;
 
-/// `proxy`
-pub(in crate::cli::doctor) fn proxy(view: &View) -> Finding {
-    let settings = match view.settings() {
-        Ok(settings) => settings,
-        Err(skip) => return skip,
-    };
-    if let Some(proxy) = Settings::value(&settings.http, "http.proxy") {
-        return match proxy.is_empty() {
-            true => Finding::ok("git's config says: none (an empty http.proxy)"),
-            false => Finding::ok(format!("{}, from git's config (http.proxy)", without_user(proxy))),
-        };
-    }
-    // As curl reads them: http_proxy counts in lower case alone.
-    let names: &[&str] = match view.instance.to_string().starts_with("https:") {
-        true => &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
-        false => &["http_proxy", "all_proxy", "ALL_PROXY"],
-    };
-    let Some((name, proxy)) = names.iter().find_map(|name| Some((name, view.variable(name)?))) else {
-        return Finding::ok("none is set");
-    };
-    let exceptions = ["no_proxy", "NO_PROXY"].iter().find_map(|name| view.variable(name)).unwrap_or_default();
-    let authority = view.instance.authority();
-    let host = authority.rsplit_once(':').map_or(authority.as_str(), |(host, _)| host);
-    let excepted = exceptions
-        .split(',')
-        .map(|name| name.trim().trim_start_matches('.'))
-        .any(|name| name == "*" || (!name.is_empty() && (host == name || host.ends_with(&format!(".{name}")))));
-    match excepted {
-        true => Finding::ok(format!("none: {host} is in no_proxy")),
-        false => Finding::ok(format!("{}, from {name} in the environment", without_user(proxy))),
-    }
-}
-
-/// An address without the user name and password of its front.
-fn without_user(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host =
-        rest.rsplit_once('@').map_or(authority, |(_, after)| after.split(['/', '?', '#']).next().unwrap_or_default());
-    if scheme.is_empty() { host.to_owned() } else { format!("{scheme}://{host}") }
-}
-
 /// `certificate-check`
 pub(in crate::cli::doctor) fn certificate_check(view: &View) -> Finding {
     let settings = match view.settings() {

@@ -24,9 +24,11 @@ fn view(more: &[(&str, &str)], environment: &[(&str, &str)]) -> View {
     View {
         instance: Instance::parse("gitlab.example").expect("a host"),
         accounts: vec![Account { paths: Vec::new(), ..example() }],
+        name: None,
         remote: None,
         settings: Ok(settings),
         environment: environment.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
+        proxy_refusal: None,
     }
 }
 
@@ -65,7 +67,7 @@ fn a_helper_that_is_not_asked_is_configured_by_fix() {
     nothing.accounts.clear();
     assert_eq!(helper(&nothing).outcome, Skip);
     let cleared = helper(&view(&[("credential.helper", "")], &[]));
-    assert!(cleared.fix.expect("one").contains("unconfigure"), "our entry moves behind it");
+    assert!(cleared.fix.expect("one").contains("gitlab configure"), "our entry moves behind it");
 }
 
 #[test]
@@ -164,16 +166,14 @@ fn a_prompt_is_told_where_nobody_answers_before_it() {
 fn the_proxy_that_counts_is_said_without_its_password() {
     let said = |more: &[(&str, &str)], environment: &[(&str, &str)]| proxy(&view(more, environment)).detail;
     let secret = ("http.proxy", "http://me:hun@ter2@proxy:3128/x");
-    assert_eq!(
-        said(&[secret], &[("https_proxy", "http://other")]),
-        "http://proxy:3128, from git's config (http.proxy)"
-    );
+    let of_config = said(&[secret], &[("https_proxy", "http://other")]);
+    assert!(of_config.starts_with("http://proxy:3128, from http.proxy in /"), "{of_config}");
     assert_eq!(
         said(&[], &[("HTTPS_PROXY", "http://u:hunter2@p:1")]),
         "http://p:1, from HTTPS_PROXY in the environment"
     );
     assert!(said(&[], &[("https_proxy", "p:1"), ("no_proxy", "x, .example")]).starts_with("none"));
-    assert!(said(&[("http.proxy", "")], &[]).starts_with("git's config says: none"));
+    assert!(said(&[("http.proxy", "")], &[]).starts_with("none: http.proxy in /"));
 }
 
 #[test]
