@@ -318,7 +318,7 @@ fn a_user_name_in_git_config_that_goes_before_a_choice_is_told() {
     sandbox.git(["config", "--global", &key, "alice"]).succeeded();
     let told = sandbox.verb(["use", "bob", "--for", "work"]).succeeded();
     assert!(told.stderr.contains("credential.username in git's config is alice"), "{told:?}");
-    assert!(!sandbox.verb(["use", "alice", "--for", "work"]).succeeded().stderr.contains("warning"));
+    assert!(!sandbox.verb(["use", "alice", "--for", "work"]).succeeded().stderr.contains("credential.username"));
 }
 
 #[test]
@@ -336,4 +336,19 @@ fn a_choice_costs_no_process_per_get() {
     run::kill(sandbox.daemon_pid());
     assert_refused(&ask(&sandbox, "path=work/api.git"), &["git config can't be read", ".gitconfig"]);
     assert_eq!(token(&sandbox, "username=bob"), bob);
+}
+
+#[test]
+fn a_place_that_the_account_does_not_see_is_warned_of_and_kept() {
+    let sandbox = two_accounts();
+    for seen in ["work", "work/api"] {
+        let told = sandbox.verb(["use", "bob", "--for", seen]).succeeded();
+        assert!(!told.stderr.contains("sees no"), "{told:?}");
+    }
+    for unseen in ["wrok", "work/nothing"] {
+        let told = sandbox.verb(["use", "bob", "--for", unseen]).succeeded();
+        let warning = format!("warning: bob sees no group or project {unseen} at {}", sandbox.gitlab.url());
+        assert!(told.stderr.contains(&warning), "{told:?}");
+        assert!(told.stdout.starts_with("bob answers for ") && config(&sandbox).contains(unseen), "{told:?}");
+    }
 }

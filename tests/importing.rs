@@ -98,6 +98,8 @@ fn a_single_project_goes_to_its_path_below_this_directory() {
     let sandbox = Sandbox::linked();
     let told = sandbox.verb(["clone", "group/app"]).succeeded();
     assert_eq!(told.stdout, "cloned group/app in ./group/app\n");
+    let told = sandbox.verb(["import", "-v", "group/none"]).ended_with(6);
+    assert!(told.stderr.contains(&format!("git clone {}\n", sandbox.project("group/none"))), "{told:?}");
     assert!(sandbox.path("group/app/README.md").is_file());
 }
 
@@ -213,15 +215,24 @@ fn why_a_project_is_not_cloned_is_one_line_and_the_others_come() {
     let told = import(&sandbox, words).ended_with(6);
     assert!(told.stdout.contains("cloned group/empty in src/group/empty (the repository is empty)\n"), "{told:?}");
     assert!(told.stdout.contains("cloned group/app in src/group/app\n"), "{told:?}");
+    sandbox.gitlab.add_project("group/sub/tool", Visibility::Private);
+    sandbox.gitlab.grant("alice", "group/sub/tool", Role::Developer);
+    let url = sandbox.gitlab.url();
     for line in [
-        "failed group/missing: The project you were looking for could not be found or you don't have permission to view it.\n",
-        "failed group/bare: A repository for this project does not exist yet.\n",
-        "failed group/code: You are not allowed to download code from this project.\n",
-        "cloned 2, present 0, failed 3; to try again what failed: git credential-gitlab import --dir src group/missing",
+        format!("failed group/missing: alice at {url} does not see it\n"),
+        format!("failed group/bare: alice at {url}: A repository for this project does not exist yet.\n"),
+        format!("failed group/code: alice at {url}: You are not allowed to download code from this project.\n"),
+        // The same command would get no more.
+        "cloned 2, present 0, failed 3\n".into(),
     ] {
-        assert!(told.stderr.contains(line), "{line}: {told:?}");
+        assert!(told.stderr.contains(&line), "{line}: {told:?}");
     }
     assert_eq!(below(&sandbox.path("src")), ["group", "group/app", "group/empty"]);
+    let told = import(&sandbox, ["group/sub"]).ended_with(6);
+    assert!(
+        told.stderr.contains("failed group/sub: it is a group; to import what is in it: --group group/sub\n"),
+        "{told:?}"
+    );
     import(&sandbox, ["nothing/here"]).ended_with(6);
     assert!(!sandbox.path("src/nothing").exists());
 }

@@ -35,6 +35,10 @@ fn answering(sandbox: &Sandbox, answer: &str) -> String {
     let src = sandbox.path("src");
     let mut pty = Pty::run(sandbox, &format!("{HELPER} import --dir {} group/app group/tool", src.display()));
     pty.wait_for("Let commits in these 2 clones be by Alice Doe <1-alice@users.noreply.example.com>? [Y/n]");
+    // A slip is no answer.
+    pty.type_line("x");
+    pty.wait_for("answer y or n");
+    pty.wait_for("[Y/n]");
     pty.type_line(answer);
     let (code, screen) = pty.finish();
     assert_eq!(code, Some(0), "{screen}");

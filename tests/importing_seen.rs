@@ -85,3 +85,74 @@ fn ctrl_c_on_a_terminal_ends_everything() {
     assert_eq!(code, Some(130), "{screen}");
     assert!(!sandbox.path("src").exists(), "{:?}", below(&sandbox.path("src")));
 }
+
+#[test]
+fn lines_that_go_through_a_pipe_are_not_mixed_with_bars() {
+    for words in ["--group group", "--group group --json"] {
+        let mut sandbox = with_projects(&["group/tool"]);
+        let slow = What::Delay(Duration::from_millis(200));
+        sandbox.gitlab.fault(Fault { times: None, ..Fault::once(Endpoint::Git, slow) });
+        let (code, screen) = on_terminal(&mut sandbox, 80, &format!("{words} | cat")).finish();
+        assert_eq!(code, Some(0), "{screen}");
+        assert!(!screen.contains("starting") && !screen.contains("of 2 done"), "{screen:?}");
+        assert!(screen.contains("cloned 2, present 0, failed 0"), "{screen:?}");
+    }
+}
+
+#[test]
+fn what_was_drawn_is_gone_when_it_is_stopped() {
+    let mut sandbox = with_projects(&["group/tool"]);
+    sandbox.gitlab.fault(Fault { times: None, ..Fault::once(Endpoint::Git, What::Silence) });
+    let mut pty = on_terminal(&mut sandbox, 80, "group/app group/tool");
+    pty.wait_for("of 2 done");
+    assert!(sandbox.gitlab.wait_until(PATIENCE, |requests| {
+        requests.iter().filter(|request| request.endpoint == Endpoint::Git).count() >= 2
+    }));
+    pty.press("\u{3}");
+    pty.wait_for("not done 2; to go on");
+    let (_, screen) = pty.finish();
+    let left = lines_left(&screen);
+    assert!(left.iter().all(|line| !line.contains('%') && !line.contains(" of 2 done")), "{left:?} of {screen:?}");
+}
+
+/// What a terminal of 80 columns shows in the end, of what was written to it: as far as bars need it.
+fn lines_left(screen: &str) -> Vec<String> {
+    const COLUMNS: usize = 80;
+    let (mut lines, mut row, mut column) = (vec![Vec::new()], 0_usize, 0_usize);
+    let mut chars = screen.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\r' => column = 0,
+            '\n' => row += 1,
+            '\u{1b}' => {
+                let mut sequence = String::new();
+                for c in chars.by_ref().skip(1) {
+                    sequence.push(c);
+                    if c.is_ascii_alphabetic() {
+                        break;
+                    }
+                }
+                let (number, kind) = sequence.split_at(sequence.len().saturating_sub(1));
+                match kind {
+                    "A" => row = row.saturating_sub(number.parse().unwrap_or(1)),
+                    "B" => row += number.parse().unwrap_or(1),
+                    "K" => lines[row].clear(),
+                    "J" => lines.truncate(row + 1),
+                    _ => {}
+                }
+            }
+            c => {
+                if column == COLUMNS {
+                    (row, column) = (row + 1, 0);
+                    lines.resize(lines.len().max(row + 1), Vec::new());
+                }
+                let length = lines[row].len().max(column + 1);
+                lines[row].resize(length, ' ');
+                lines[row][column] = c;
+                column += 1;
+            }
+        }
+        lines.resize(lines.len().max(row + 1), Vec::new());
+    }
+    lines.into_iter().map(|line| line.into_iter().collect()).collect()
+}

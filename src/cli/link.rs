@@ -232,17 +232,12 @@ fn request(wanted: &Link, application: &Application, on_another_device: bool) ->
 fn offer_to_configure(yes: bool, instance: &Instance, terminal: Terminal) -> Result<(), Error> {
     let entry = Entry::new(instance.clone(), Scope::Global, terminal);
     let must_ask = !yes && terminal.can_ask() && !entry.is_in_place()?;
-    if must_ask && !is_yes(&terminal.ask(&format!("Let git use it for {instance}? [Y/n]"))?) {
+    if must_ask && !terminal.agrees(&format!("Let git use it for {instance}?"))? {
         terminal
             .say(&format!("git does not use it; to change that: git credential-gitlab configure {}", instance.short()));
         return Ok(());
     }
     entry.add()
-}
-
-/// Nothing is a yes, too.
-fn is_yes(answer: &str) -> bool {
-    matches!(answer.to_ascii_lowercase().as_str(), "" | "y" | "yes")
 }
 
 #[cfg(test)]

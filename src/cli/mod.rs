@@ -14,6 +14,7 @@
 //!   entry -> chain, helper_list, helper_path, git_config   what configure does to git's config
 //!   doctor/ -> chain, entry, git_config, daemon   finds what is wrong
 //!   choices -> git_config                     what use does to it
+//!   seen                                      what use and import ask of names that may be wrong
 //! completion, man                             made from the command line's own description
 //! accounts -> call                            what the daemon says
 //! arguments, error, terminal                  what everybody needs
@@ -60,6 +61,7 @@ mod qr;
 mod registration;
 mod report;
 mod repos;
+mod seen;
 mod short;
 mod status;
 mod terminal;
@@ -69,6 +71,10 @@ mod unlink;
 mod use_account;
 mod vault;
 mod whose;
+
+/// For the one who keeps words and must know ours.
+#[cfg(all(test, feature = "daemon"))]
+pub(crate) use arguments::verbs;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use log::shown_of as journal_shown;

@@ -14,7 +14,8 @@ const SHORTEST_PATH: usize = 24;
 const WIDEST_PATH: usize = 72;
 
 /// The columns behind the path: the head, and as much room as the longest word needs.
-const COLUMNS: [(&str, usize); 3] = [("ROLE", "maintainer".len()), ("VISIBILITY", "VISIBILITY".len()), ("ACTIVE", 9)];
+const COLUMNS: [(&str, usize); 3] =
+    [("ROLE", "maintainer".len()), ("VISIBILITY", "VISIBILITY".len()), ("ACTIVE", "59 months ago".len())];
 
 /// A table of a width.
 #[derive(Debug)]
@@ -45,6 +46,7 @@ impl Table {
         let mark = if project.archived { " (archived)" } else { "" };
         let path = shortened(&project.path, self.path.saturating_sub(mark.len())) + mark;
         let activity = project.last_activity_at.as_deref().and_then(|at| self.now.age(at)).unwrap_or_default();
+        let activity = if matches!(activity.as_str(), "" | "now") { activity } else { activity + " ago" };
         self.line(&path, [project.access.clone(), project.visibility.clone(), activity])
     }
 
@@ -79,8 +81,8 @@ mod tests {
     fn a_wide_terminal_shows_everything_and_a_narrow_one_the_path_and_the_role() {
         let (wide, narrow) = (table(80), table(40));
         let app = example();
-        assert_eq!(wide.head(), format!("{:45}  ROLE        VISIBILITY  ACTIVE", "PROJECT"));
-        assert_eq!(wide.row(&app), format!("{:45}  maintainer  private     2 h", app.path));
+        assert_eq!(wide.head(), format!("{:41}  ROLE        VISIBILITY  ACTIVE", "PROJECT"));
+        assert_eq!(wide.row(&app), format!("{:41}  maintainer  private     2 h ago", app.path));
         assert_eq!(narrow.head(), format!("{:28}  ROLE", "PROJECT"));
         assert_eq!(narrow.row(&app), format!("{:28}  maintainer", app.path));
     }

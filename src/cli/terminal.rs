@@ -15,6 +15,9 @@ const LONGEST_LINE: usize = 8000;
 /// More than any token or secret has.
 const MAX_SECRET: u64 = 64 * 1024;
 
+/// A person who has not said yes or no by then does not want to.
+const TIMES_ASKED: u32 = 3;
+
 /// How much the person wants to read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Terminal {
@@ -113,10 +116,11 @@ impl Terminal {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
-    /// Whether a person looks at something that is drawn and redrawn.
+    /// Whether a person looks at something that is drawn and redrawn. Lines of stdout that go
+    /// through a pipe may come to the same screen, at any moment.
     pub(super) fn draws(self) -> bool {
         let dumb = || std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-        !self.quiet && io::stderr().is_terminal() && (cfg!(windows) || !dumb())
+        !self.quiet && io::stderr().is_terminal() && io::stdout().is_terminal() && (cfg!(windows) || !dumb())
     }
 
     /// Asks; the answer is one line, without blanks around it. An end of input is an empty one.
@@ -131,6 +135,19 @@ impl Terminal {
             None => drop(io::stdin().read_line(&mut answer).map_err(Error::Terminal)?),
         }
         Ok(answer.trim().into())
+    }
+
+    /// Asks whether something shall be; nothing is a yes, too. What is neither is asked again, and
+    /// counts as no in the end.
+    pub(super) fn agrees(self, question: &str) -> Result<bool, Error> {
+        for _ in 0..TIMES_ASKED {
+            match self.ask(&format!("{question} [Y/n]"))?.to_ascii_lowercase().as_str() {
+                "" | "y" | "yes" => return Ok(true),
+                "n" | "no" => return Ok(false),
+                _ => self.say("answer y or n"),
+            }
+        }
+        Ok(false)
     }
 
     /// Asks for something that must not be seen.

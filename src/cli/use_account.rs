@@ -4,6 +4,7 @@ use super::accounts::Accounts;
 use super::arguments::Use;
 use super::choices::{Choices, tell_daemon};
 use super::error::Error;
+use super::seen;
 use super::terminal::Terminal;
 use crate::absent;
 use crate::client::Start;
@@ -61,7 +62,29 @@ fn choose(
             ));
         }
     }
+    warn_of_unseen(label, places, instance, terminal);
     Ok(())
+}
+
+/// A slip in a name would go unnoticed: another account would answer, and push. It is kept all the
+/// same, because a group may be made, or opened to the account, later.
+fn warn_of_unseen(label: &str, places: &[Place], instance: &Instance, terminal: Terminal) {
+    for place in places.iter().filter(|place| !place.is_everywhere()) {
+        let path = place.to_string();
+        let sees = match seen::group(instance, Some(label), &path) {
+            Some(false) => seen::project(instance, label, &path),
+            known => known,
+        };
+        match sees {
+            Some(true) => {}
+            Some(false) => terminal.say(&format!(
+                "warning: {label} sees no group or project {path} at {instance}; if that is a slip: \
+                 git credential-gitlab use {label} {} --for {path} --remove",
+                instance.short()
+            )),
+            None => return, // the server is not there, or does not say: no use to ask on
+        }
+    }
 }
 
 fn take_back(

@@ -319,6 +319,12 @@ mod tests {
             (&[HELPER, REMOTE, "/usr/bin/git push", "/bin/sh -c x", "/usr/bin/make"], "make", "git push"),
             (&[HELPER, "/bin/sh -c x", "/usr/bin/cargo"], "cargo", ""),
             (&[HELPER, "/bin/bash", "/usr/bin/tmux"], "bash", ""),
+            (&[HELPER, REMOTE, "/usr/bin/git push", "/bin/bash --norc", "/usr/bin/tmux"], "bash", "git push"),
+            (
+                &["/opt/git-credential-gitlab--cli token", "/usr/bin/git credential-gitlab token", "/bin/bash"],
+                "bash",
+                "git credential-gitlab token",
+            ),
             (&["/usr/bin/socat -", "/bin/bash"], "socat", ""),
             (&[HELPER], "", ""),
             (&[], "", ""),

@@ -6,7 +6,7 @@
 
 /// git's commands that speak to a server or make another one do it, and the programs beside git
 /// that act as one. A person's alias is not among them: it may be called anything.
-const VERBS: [&str; 38] = [
+const VERBS: [&str; 39] = [
     "annex",
     "archive",
     "bisect",
@@ -14,6 +14,7 @@ const VERBS: [&str; 38] = [
     "cherry-pick",
     "clone",
     "credential",
+    "credential-gitlab",
     "fetch",
     "fetch-pack",
     "flow",
@@ -95,6 +96,31 @@ const WORDS: [&str; 44] = [
     "upstream",
 ];
 
+/// Our own verbs: without them nobody would see that it was `token` that printed a secret.
+const OURS: [&str; 21] = [
+    "clone",
+    "completion",
+    "configure",
+    "daemon",
+    "diagnose",
+    "doctor",
+    "help",
+    "import",
+    "link",
+    "log",
+    "login",
+    "logout",
+    "man",
+    "repos",
+    "status",
+    "token",
+    "unconfigure",
+    "unlink",
+    "use",
+    "vault",
+    "version",
+];
+
 /// Options of git itself, before its verb, whose value is the next word.
 const WITH_VALUE: [&str; 9] = [
     "-C",
@@ -136,8 +162,9 @@ pub fn git_command(arguments: &[Vec<u8>]) -> Option<String> {
     let verb = VERBS.iter().find(|known| **known == verb)?;
     let mut kept = vec!["git", verb];
     let mut all = true;
+    let ours: &[&str] = if *verb == "credential-gitlab" { &OURS } else { &[] };
     for word in words {
-        match WORDS.iter().find(|known| **known == word) {
+        match WORDS.iter().chain(ours).find(|known| **known == word) {
             Some(word) => kept.push(word),
             None => all = false,
         }
@@ -174,9 +201,11 @@ pub fn program(comm: &str, file: Option<&str>, arguments: &[Vec<u8>]) -> String 
     name.chars().take(LONGEST_NAME).map(plain).collect()
 }
 
-/// Whether a program does nothing but run the command in its argument: `sh -c …`.
+/// Whether a program does nothing but run the command in its argument: `sh -c …`, `bash -lc …`. A
+/// long option may stand before it, and is no bundle of letters: `--norc` is for a person's shell.
 pub fn is_shell_command(program: &str, arguments: &[Vec<u8>]) -> bool {
-    is_interpreter(program) && arguments.get(1).is_some_and(|word| word.starts_with(b"-") && word.ends_with(b"c"))
+    let first = arguments.iter().skip(1).find(|word| !word.starts_with(b"--"));
+    is_interpreter(program) && first.is_some_and(|word| word.starts_with(b"-") && word.ends_with(b"c"))
 }
 
 fn is_interpreter(name: &str) -> bool {
@@ -211,6 +240,10 @@ mod tests {
             ("git push -o SECRET origin SECRET:main", Some("git push origin …")),
             ("git push https://SECRET@host", Some("git push …")),
             ("git fetch SECRET", Some("git fetch …")),
+            ("git credential-gitlab token", Some("git credential-gitlab token")),
+            ("git credential-gitlab -q import SECRET/token", Some("git credential-gitlab -q import …")),
+            ("git credential-gitlab SECRET", Some("git credential-gitlab …")),
+            ("git fetch token", Some("git fetch …")),
             ("git SECRET origin", None),
             ("git --unknown SECRET fetch", None),
             ("git -c", None),
@@ -220,6 +253,14 @@ mod tests {
             assert_eq!(git_command(&words(line)).as_deref(), kept, "{line}");
         }
         assert_eq!(git_command(&[b"git".to_vec(), b"\xff".to_vec()]), None);
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn every_verb_of_ours_is_known_by_its_names() {
+        for word in crate::cli::verbs() {
+            assert!(OURS.contains(&word.as_str()), "{word}");
+        }
     }
 
     #[test]
@@ -249,7 +290,14 @@ mod tests {
 
     #[test]
     fn a_shell_that_only_runs_a_command_is_told_apart() {
-        for (line, only) in [("sh -c x", true), ("bash -lc x", true), ("bash", false), ("sh script -c", false)] {
+        for (line, only) in [
+            ("sh -c x", true),
+            ("bash -lc x", true),
+            ("bash --norc -c x", true),
+            ("bash", false),
+            ("bash --norc", false),
+            ("sh script -c", false),
+        ] {
             assert_eq!(is_shell_command("sh", &words(line)), only, "{line}");
         }
         assert!(!is_shell_command("code", &words("code -c")));

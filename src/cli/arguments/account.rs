@@ -30,7 +30,7 @@ Examples:
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Link {
-    /// Which GitLab: a host, host:port or base URL [default: gitlab.com, or the only one linked]
+    /// Which GitLab: a host, host:port or base URL [default: the only one linked, or gitlab.com]
     pub(in crate::cli) host: Option<Host>,
     /// Give consent in a browser on this machine (the default where there is one)
     #[arg(long, group = "flow")]
@@ -106,7 +106,7 @@ impl Store {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Unlink {
-    /// Which GitLab [default: gitlab.com, or the only one linked]
+    /// Which GitLab [default: the only one linked, or gitlab.com]
     pub(in crate::cli) host: Option<Host>,
     /// Which account, as status shows it, where several are linked
     #[arg(long, value_name = "NAME")]

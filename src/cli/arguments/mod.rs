@@ -118,6 +118,17 @@ pub(super) fn names_a_verb(words: &[OsString]) -> bool {
     word == "help" || Arguments::command().find_subcommand(word).is_some()
 }
 
+/// The verbs of a person, by all their names.
+#[cfg(all(test, feature = "daemon"))]
+pub(crate) fn verbs() -> Vec<String> {
+    let arguments = Arguments::command();
+    let verbs = arguments.get_subcommands().filter(|verb| !verb.is_hide_set());
+    verbs
+        .flat_map(|verb| verb.get_name_and_visible_aliases().into_iter().chain(verb.get_all_aliases()))
+        .map(str::to_owned)
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,6 +151,16 @@ mod tests {
         }
         for words in [&["x"][..], &["x", ""], &["x", "GET"], &["x", "get\n"], &["x", "-q"], &["x", "list", "link"]] {
             assert!(!names_a_verb(words), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn no_example_is_wrapped_so_each_can_be_copied() {
+        for verb in Arguments::command().get_subcommands() {
+            let examples = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for line in examples.lines() {
+                assert!(line.chars().count() < 100, "{line}");
+            }
         }
     }
 

@@ -31,9 +31,11 @@ after it was issued. Other users of the machine can see command lines; the secon
 
 pub(super) const TOKEN_EXAMPLES: &str = "\
 Examples:
-  curl -H \"Authorization: Bearer $(git credential-gitlab token)\" https://gitlab.com/api/v4/user
-  printf 'Authorization: Bearer %s' \"$(git credential-gitlab token)\" | curl -H @- https://gitlab.com/api/v4/user
-  git credential-gitlab token gitlab.example.com --account alice+read-only --min-life 1800";
+  curl -H \"Authorization: Bearer $(git credential-gitlab token)\" \\
+    https://gitlab.com/api/v4/user
+  printf 'Authorization: Bearer %s' \"$(git credential-gitlab token)\" |
+    curl -H @- https://gitlab.com/api/v4/user
+  git credential-gitlab token --account alice+read-only --min-life 1800";
 
 pub(super) const IMPORT: &str = "\
 Clone one project, several, or a whole group, each to the directories of its path.
@@ -52,7 +54,7 @@ Examples:
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Repos {
-    /// Which GitLab [default: gitlab.com, or the only one linked]
+    /// Which GitLab [default: the only one linked, or gitlab.com]
     pub(in crate::cli) host: Option<Host>,
     /// Which account, as status shows it [default: the one that answers where nothing else decides]
     #[arg(long, value_name = "NAME")]
@@ -116,7 +118,7 @@ pub(in crate::cli) struct Import {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Token {
-    /// Which GitLab [default: gitlab.com, or the only one linked]
+    /// Which GitLab [default: the only one linked, or gitlab.com]
     pub(in crate::cli) host: Option<Host>,
     /// Which account, as status shows it [default: the one that answers where nothing else decides]
     #[arg(long, value_name = "NAME")]

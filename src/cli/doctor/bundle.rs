@@ -26,7 +26,12 @@ const LONGEST_LINE: usize = 2000;
 
 /// Writes the file; one that is there is left alone.
 pub(super) fn write(path: &Path, machine: &Machine, entries: &[Entry]) -> Result<(), Error> {
-    let failed = |why: std::io::Error| Error::NotRun(format!("{} was not written: {why}", path.display()));
+    let failed = |why: std::io::Error| match why.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            Error::NotRun(format!("{} is there already, and is left alone; choose another name", path.display()))
+        }
+        _ => Error::NotRun(format!("{} was not written: {why}", path.display())),
+    };
     let mut text = String::new();
     for (title, part) in parts(machine, entries) {
         text += &format!("== {title}\n");

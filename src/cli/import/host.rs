@@ -141,7 +141,7 @@ impl Host {
         let mut in_vain = self.in_vain.lock().expect("nobody panics here");
         match failed {
             Some(kind @ (Kind::Unreachable | Kind::NoToken)) => *in_vain = (in_vain.0 + 1, kind),
-            Some(Kind::Refused) | None => in_vain.0 = 0,
+            Some(Kind::Refused | Kind::Unseen) | None => in_vain.0 = 0,
             Some(Kind::Other) => {} // it is about this machine
         }
     }

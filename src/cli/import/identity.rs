@@ -60,8 +60,8 @@ fn settle(author: &Author, instance: &Instance, directories: &[PathBuf], wanted:
     let several = directories.len();
     let clones = if several == 1 { "this clone".into() } else { format!("these {several} clones") };
     let asked = || {
-        let question = format!("git does not know your name. Let commits in {clones} be by {name} <{email}>? [Y/n]");
-        terminal.ask(&question).is_ok_and(|answer| matches!(answer.to_ascii_lowercase().as_str(), "" | "y" | "yes"))
+        let question = format!("git does not know your name. Let commits in {clones} be by {name} <{email}>?");
+        terminal.agrees(&question).unwrap_or(false)
     };
     if wanted || (terminal.can_ask() && asked()) {
         let failed = directories.iter().filter(|directory| !set(directory, author)).count();

@@ -5,7 +5,7 @@
 //! plan -> reach, picker              which projects there are, and which of them
 //! plan -> host                       how git gets at a GitLab
 //! crew -> folder, part, git -> said  many at a time: look, clone aside, put in place
-//! show, stop                         what the person sees, and Ctrl-C
+//! show -> screen, stop               what the person sees, and Ctrl-C
 //! identity                           who commits in the clones are by
 //! ```
 
@@ -14,6 +14,7 @@ use std::sync::Mutex;
 use super::accounts::Accounts;
 use super::arguments::Import;
 use super::error::Error;
+use super::seen;
 use super::status;
 use super::terminal::Terminal;
 use crate::client::Start;
@@ -23,7 +24,7 @@ use crew::{Done, Job};
 use folder::Folder;
 use identity::Clone;
 use plan::{Plan, Planned};
-use said::Reason;
+use said::{Kind, Reason};
 use show::Show;
 use stop::Stop;
 
@@ -40,6 +41,7 @@ mod picker;
 mod plan;
 mod reach;
 mod said;
+mod screen;
 mod show;
 mod stop;
 
@@ -83,12 +85,16 @@ fn carry_out(plan: &Plan, wanted: &Import, terminal: Terminal) -> Result<u8, Err
     let here = Mutex::new(Vec::new());
     let done = |job, done| {
         let Job { path, directories, .. }: &Job = job;
+        let done = match done {
+            Done::Failed(reason) => Done::Failed(named_reason(job, reason)),
+            done => done,
+        };
         show.done(path, &folder.shown(directories), &done);
         if !matches!(done, Done::Failed(_)) {
             here.lock().expect("nobody panics here").push((job, done));
         }
     };
-    crew::work(&jobs, wanted.jobs, &folder, &stop, |job| show.begin(&job.path), done);
+    crew::work(&jobs, wanted.jobs, &folder, &stop, |job| show.begin(job), done);
     folder.tidy();
     let (counts, here) = (show.end(), here.into_inner().expect("nobody panics here"));
     let named: Vec<&str> = here.iter().filter_map(|(job, _)| job.typed.as_deref()).collect();
@@ -99,6 +105,7 @@ fn carry_out(plan: &Plan, wanted: &Import, terminal: Terminal) -> Result<u8, Err
     }
     match counts.failed() {
         0 => terminal.note(&counts.phrase()),
+        _ if !counts.may_pass() => terminal.say(&counts.phrase()),
         _ => terminal.say(&format!("{}; to try again what failed: {again}", counts.phrase())),
     }
     if wanted.identity || !wanted.json {
@@ -111,6 +118,22 @@ fn carry_out(plan: &Plan, wanted: &Import, terminal: Terminal) -> Result<u8, Err
         identity::offer(ours.map(|(job, _)| clone(job)).collect(), wanted.identity, terminal);
     }
     Ok(counts.exit_code())
+}
+
+/// Why a project was refused, with the account that was, and where: nobody else knows which of
+/// several it was.
+fn named_reason(job: &Job, Reason { kind, text }: Reason) -> Reason {
+    let Job { host, path, account, typed, .. } = job;
+    let instance = &host.instance;
+    let who = account.as_ref().map_or_else(|| instance.to_string(), |account| format!("{account} at {instance}"));
+    let is_group = || typed.is_some() && seen::group(instance, account.as_deref(), path) == Some(true);
+    let text = match kind {
+        Kind::Unseen if is_group() => format!("it is a group; to import what is in it: --group {path}"),
+        Kind::Unseen => format!("{who} does not see it"),
+        Kind::Refused => format!("{who}: {text}"),
+        Kind::Unreachable | Kind::NoToken | Kind::Other => text,
+    };
+    Reason { kind, text }
 }
 
 /// What can be begun; the rest is told, and why.

@@ -18,6 +18,8 @@ pub(super) struct Progress {
 pub(super) enum Kind {
     /// The server answered, and said no.
     Refused,
+    /// For this account there is no such project: GitLab does not tell why.
+    Unseen,
     /// It was not reached, or was in trouble: that may pass.
     Unreachable,
     /// The daemon had no token for git, and said why.
@@ -99,6 +101,9 @@ pub(super) fn reason(lines: &[String]) -> Reason {
     let fatal = fatal.unwrap_or_else(|| "git clone failed without a word".into());
     let server = |otherwise: &str| if words.is_empty() { otherwise.to_owned() } else { told(&words) };
     match status(lines) {
+        Some(404) if !submodule && (words.is_empty() || words.contains("project you were looking for")) => {
+            Reason { kind: Kind::Unseen, text: String::new() } // whoever knows the account has the words
+        }
         Some(404) => whole(Kind::Refused, server("there is no such project, or it is not yours to see (404)")),
         Some(status @ (408 | 425 | 429 | 500..)) => whole(Kind::Unreachable, format!("the server answered {status}")),
         Some(status) => whole(Kind::Refused, server(&format!("the server answered {status}"))),
@@ -157,10 +162,10 @@ mod tests {
             (
                 "remote: The project you were looking for could not be found or you don't have permission to view it.\n\
                  fatal: repository 'http://h/group/app.git/' not found",
-                Kind::Refused,
-                "The project you were looking for could not be found or you don't have permission to view it.",
+                Kind::Unseen,
+                "",
             ),
-            ("fatal: repository 'http://h/x.git/' not found", Kind::Refused, "there is no such project"),
+            ("fatal: repository 'http://h/x.git/' not found", Kind::Unseen, ""),
             (
                 "remote: \nremote: =====\nremote: You are not allowed to download code from this project.\n\
                  fatal: unable to access 'http://h/x.git/': The requested URL returned error: 403",

@@ -11,8 +11,9 @@ use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
-use super::crew::Done;
+use super::crew::{Done, Job};
 use super::said::{Kind, Progress};
+use super::screen::Screen;
 use crate::cli::error::Error;
 use crate::cli::terminal::Terminal;
 use crate::credential::printable;
@@ -58,6 +59,11 @@ impl Counts {
         self.refused + self.unreached + self.otherwise
     }
 
+    /// Whether the same command could get more than this one did.
+    pub(super) fn may_pass(&self) -> bool {
+        self.failed() > self.refused
+    }
+
     pub(super) fn all(&self) -> usize {
         self.cloned + self.present + self.failed()
     }
@@ -87,7 +93,12 @@ impl Show {
     }
 
     /// A project is begun; the result is told how far it is.
-    pub(super) fn begin(&self, path: &str) -> Box<dyn FnMut(Progress)> {
+    pub(super) fn begin(&self, job: &Job) -> Box<dyn FnMut(Progress)> {
+        let Job { path, url, .. } = job;
+        let _ = self.aside(|| {
+            self.terminal.detail(&format!("git clone {url}"));
+            Ok(())
+        });
         let Some(bars) = &self.bars else { return Box::new(|_| {}) };
         let bar = bars.all.insert_before(&bars.total, ProgressBar::new(100));
         bar.set_style(bars.each.clone());
@@ -128,7 +139,7 @@ impl Show {
             Done::Cloned { .. } => &mut counts.cloned,
             Done::Present => &mut counts.present,
             Done::Failed(reason) => match reason.kind {
-                Kind::Refused => &mut counts.refused,
+                Kind::Refused | Kind::Unseen => &mut counts.refused,
                 Kind::Unreachable => &mut counts.unreached,
                 Kind::NoToken | Kind::Other => &mut counts.otherwise,
             },
@@ -164,7 +175,7 @@ impl Show {
 
 impl Bars {
     fn new(projects: usize) -> Self {
-        let target = ProgressDrawTarget::stderr_with_hz(REDRAWS_PER_SECOND);
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(Screen::stderr()), REDRAWS_PER_SECOND);
         let wide = Term::stderr().size_checked().is_none_or(|(_, columns)| columns >= WIDE);
         let style = |template: &str| {
             let style = ProgressStyle::with_template(template).expect("a constant");
