@@ -20,7 +20,7 @@ pub fn from(instance: &Instance, named: Option<&str>, there: &[impl AsRef<str>])
         (there, named) => format!("is linked as {}, not as {}", list(there), named.unwrap_or("that account")),
     };
     let account = named.map(|name| format!(" --account {name}")).unwrap_or_default();
-    format!("{instance} {how}; to link it: git credential-gitlab link {}{account}", instance.short())
+    format!("{instance} {how}; to link it: {}{account}", instance.link_command())
 }
 
 /// Several names in a sentence: in the order of the alphabet, because that in which they were

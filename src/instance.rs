@@ -172,6 +172,12 @@ impl Instance {
         }
     }
 
+    /// The command that links an account there, as far as it is the same for every account.
+    pub fn link_command(&self) -> String {
+        let allow_http = if self.is_clear_text() { " --allow-http" } else { "" };
+        format!("git credential-gitlab link {}{allow_http}", self.short())
+    }
+
     /// What a person types to mean this instance, as short as it can be said.
     pub fn short(&self) -> String {
         match self.scheme {

@@ -94,8 +94,10 @@ fn whoever_comes_from_another_helper_links_and_has_moved() {
                  oauthTokenURL = /oauth/token\n\toauthDeviceAuthURL = /oauth/authorize_device\n";
     let manager = "[credential]\n\thelper = manager2\n[credential \"{url}\"]\n\tprovider = gitlab\n\t\
                    gitLabDevClientId = {id}\n\tgitLabDevRedirectUri = http://127.0.0.1/\n\tgitLabAuthModes = browser\n";
-    for theirs in [oauth, manager] {
+    // The scopes that the application has there: the Manager asks for these, and for no others.
+    for (theirs, scopes) in [(oauth, "read_api write_repository"), (manager, "write_repository read_repository")] {
         let mut sandbox = Sandbox::new();
+        sandbox.gitlab.set_scopes(&sandbox.client_id, scopes);
         let asked = stand_in_helper(&mut sandbox, &["cache2", "oauth2", "manager2"]);
         let url = sandbox.gitlab.url().to_owned();
         let config = theirs.replace("{url}", &url).replace("{id}", &sandbox.client_id);

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::Stdio;
 
-use gitlab_stand_in::{Endpoint, Fault, StandIn, What};
+use gitlab_stand_in::{Endpoint, Fault, StandIn, What, When};
 
 use crate::support::pty::Pty;
 use crate::support::{HELPER, Sandbox, Started, eventually, run};
@@ -171,6 +171,49 @@ fn a_code_that_nobody_types_ends_the_wait_with_a_clear_word() {
     let told = started.finish().ended_with(4);
     assert!(told.stderr.contains("typed in time"), "{told:?}");
     assert_eq!(sandbox.state_files("").len(), 0);
+}
+
+#[test]
+fn whoever_wants_to_wait_longer_than_a_code_lives_gets_another_one() {
+    // Alone, and beside an address.
+    for flags in [&["--device", "--timeout", "900"][..], &["--timeout", "900"]] {
+        let sandbox = Sandbox::new();
+        let mut started = begin(&sandbox, flags);
+        let (_, first) = code(&mut started);
+        sandbox.gitlab.advance_clock(std::time::Duration::from_secs(301));
+        started.wait_for_line(|line| line.contains("That code has expired"));
+        let (page, second) = code(&mut started);
+        assert_ne!(first, second);
+        enter(&sandbox, "alice", &page, &second);
+        started.finish().succeeded();
+        assert!(sandbox.lives(&sandbox.token()));
+    }
+}
+
+#[test]
+fn a_server_that_does_anything_but_give_a_code_is_linked_by_an_address() {
+    let status =
+        |code| What::Status { code, headers: vec![("Location".into(), "/users/sign_in".into())], body: "".into() };
+    for what in [status(302), status(404), status(500), What::Html, What::BrokenJson, What::Empty, What::Reset] {
+        let sandbox = Sandbox::new();
+        sandbox.gitlab.fault(Fault { on: Endpoint::AuthorizeDevice, when: When::Before, what, times: None });
+        let mut started = begin(&sandbox, &[]);
+        let address = started.wait_for_line(|line| line.contains("/oauth/authorize?"));
+        sandbox.browser("alice").visit(address.trim()).expect("a visit");
+        started.finish().succeeded();
+    }
+}
+
+#[test]
+fn a_redirect_address_that_is_not_this_machines_leaves_the_code() {
+    let sandbox = Sandbox::new();
+    let key = format!("credential.{}.oauthRedirectURL", sandbox.gitlab.url());
+    sandbox.git(["config", "--global", &key, "https://elsewhere.example/callback"]).succeeded();
+    let mut started = begin(&sandbox, &[]);
+    let (page, code) = code(&mut started);
+    enter(&sandbox, "alice", &page, &code);
+    let finished = started.finish().succeeded();
+    assert!(!finished.stderr.contains("/oauth/authorize?"), "{finished:?}");
 }
 
 #[test]

@@ -109,6 +109,27 @@ fn another_identity_than_the_expected_one_is_refused_and_its_tokens_revoked() {
 }
 
 #[test]
+fn a_name_that_the_server_does_not_tell_is_taken_on_the_persons_word() {
+    let sandbox = Sandbox::new();
+    sandbox.gitlab.add_user("bob", "Bob");
+    let (url, id) = (sandbox.gitlab.url(), sandbox.client_id.as_str());
+    let link = |who: &str, words: &[&str]| {
+        let common = [url, "--client-id", id, "--yes", "--scopes", "write_repository"];
+        sandbox.link_as(who, common.into_iter().chain(words.iter().copied()))
+    };
+    let unnamed = link("alice", &[]).succeeded();
+    assert!(unnamed.stderr.contains("to give it your user name: git credential-gitlab link"), "{unnamed:?}");
+    let named = link("alice", &["--account", "alice"]).succeeded();
+    assert_eq!(named.stdout, format!("linked {url} as alice\n"));
+    assert!(named.stderr.contains("alice is taken on your word"), "{named:?}");
+    assert_eq!(sandbox.status()["accounts"].as_array().map(Vec::len), Some(1), "the same account");
+    // From then on it is known; and nobody else can be it.
+    assert_eq!(link("alice", &[]).succeeded().stdout, named.stdout);
+    let other = link("bob", &["--account", "alice"]).ended_with(4);
+    assert!(other.stderr.contains("and alice was asked for"), "{other:?}");
+}
+
+#[test]
 fn clear_text_over_a_network_needs_a_word() {
     let sandbox = Sandbox::new();
     for host in ["http://gitlab.example.com", "http://10.1.2.3", "http://127.0.0.1.example.com"] {

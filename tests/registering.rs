@@ -95,6 +95,21 @@ fn a_secret_comes_by_stdin_and_a_renewed_one_is_recognised() {
 }
 
 #[test]
+fn a_secret_that_was_given_once_serves_whoever_links_there_again() {
+    let sandbox = Sandbox::new();
+    sandbox.gitlab.add_user("bob", "Bob");
+    let application = sandbox.gitlab.add_application(Application { confidential: true, ..Application::default() });
+    let key = format!("credential.{}.oauthClientSecret", sandbox.gitlab.url());
+    sandbox.git(["config", "--global", &key, &application.client_secret.expect("it has one")]).succeeded();
+    let url = sandbox.gitlab.url();
+    sandbox.link_as("alice", [url, "--client-id", &application.client_id, "--yes"]).succeeded();
+    sandbox.git(["config", "--global", "--unset", &key]).succeeded();
+    sandbox.link_as("alice", [url, "--yes"]).succeeded();
+    sandbox.link_as("bob", [url, "--yes"]).succeeded();
+    assert_eq!(sandbox.status()["accounts"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
 fn an_administrator_spares_everybody_the_id() {
     let mut sandbox = Sandbox::new();
     let system = sandbox.path("gitconfig of the system");

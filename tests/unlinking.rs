@@ -150,3 +150,17 @@ fn where_several_gitlabs_are_linked_none_is_guessed() {
     sandbox.verb(["unlink", elsewhere.url()]).succeeded();
     sandbox.verb(["token"]).succeeded();
 }
+
+#[test]
+fn of_several_accounts_each_that_can_not_be_unlinked_is_named() {
+    let sandbox = Sandbox::linked();
+    for (name, person) in [("bob", "Bob"), ("carol", "Carol")] {
+        sandbox.gitlab.add_user(name, person);
+        sandbox.link_as(name, [sandbox.gitlab.url(), "--client-id", &sandbox.client_id, "--yes"]).succeeded();
+    }
+    sandbox.gitlab.fault(Fault { on: Endpoint::Revoke, when: When::Before, what: What::Reset, times: None });
+    let kept = sandbox.verb(["unlink", "--all"]).ended_with(5);
+    for name in ["alice", "bob", "carol"] {
+        assert!(kept.stderr.contains(&format!("{name} at ")) && kept.stdout.is_empty(), "{kept:?}");
+    }
+}

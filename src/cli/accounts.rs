@@ -201,6 +201,12 @@ impl Account {
         self.kind == "token"
     }
 
+    /// The command that links an account there.
+    pub(super) fn link_command(&self) -> String {
+        let link = |instance: Instance| instance.link_command();
+        self.instance().map_or_else(|| format!("git credential-gitlab link {}", self.host), link)
+    }
+
     /// What to type to mean its GitLab.
     pub(super) fn short_host(&self) -> String {
         self.instance().map_or_else(|| self.host.clone(), |instance| instance.short())

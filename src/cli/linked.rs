@@ -16,9 +16,8 @@ pub(super) fn explain(instance: &Instance, label: &str, scopes: &str, terminal: 
         _ if scopes.is_empty() => {} // the server did not tell
         true => terminal.note(&may),
         false => terminal.say(&format!(
-            "warning: {may} ({scopes}); to ask for more: git credential-gitlab link {} --account {} \
-             --scopes \"read_api write_repository\"",
-            instance.short(),
+            "warning: {may} ({scopes}); to ask for more: {} --account {} --scopes \"read_api write_repository\"",
+            instance.link_command(),
             label::parts(label).0
         )),
     }

@@ -108,9 +108,9 @@ fn spare(account: &Account) -> Option<String> {
     Some(match ended {
         false => "  a spare login is ready".into(),
         true => format!(
-            "  one of its two logins has ended: {}; for a new spare: git credential-gitlab link {} --account {} --spare",
+            "  one of its two logins has ended: {}; for a new spare: {} --account {} --spare",
             account.spare_detail,
-            account.short_host(),
+            account.link_command(),
             account.label
         ),
     })
@@ -118,23 +118,22 @@ fn spare(account: &Account) -> Option<String> {
 
 /// The one command that mends it, or shows more.
 fn remedy(account: &Account, all: &[Account]) -> Option<String> {
-    let host = account.short_host();
-    let named = match has_siblings(account, all) {
-        true => format!("{host} --account {}", account.label),
-        false => host.clone(),
-    };
-    // A deploy token can't be linked without its name.
-    let link = match (account.is_token(), &account.username) {
-        (false, _) => format!("git credential-gitlab link {named}"),
-        (true, name) => format!("git credential-gitlab link {host} --account {name} --token-stdin"),
-    };
+    let mut link = account.link_command();
+    match (account.is_token(), has_siblings(account, all)) {
+        // A deploy token can't be linked without its name.
+        (true, _) => link += &format!(" --account {} --token-stdin", account.username),
+        (false, true) => link += &format!(" --account {}", account.label),
+        (false, false) => {}
+    }
     match account.state {
         // Something that works will end soon.
         State::Ok if !account.detail.is_empty() => Some(format!("to mend it: {link} (with a new token)")),
         State::Ok | State::Renewing | State::Unknown(_) => None,
         State::Relink => Some(format!("to mend it: {link}")),
         State::Locked => Some("to mend it: git credential-gitlab vault unlock".into()),
-        State::Unreachable | State::Refused => Some(format!("to see more: git credential-gitlab doctor {host}")),
+        State::Unreachable | State::Refused => {
+            Some(format!("to see more: git credential-gitlab doctor {}", account.short_host()))
+        }
         State::Unsaved => Some(format!("to mend it: {link} --store file (if it can't be saved at all)")),
     }
 }

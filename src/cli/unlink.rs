@@ -30,6 +30,9 @@ pub(super) fn run(wanted: &Unlink, terminal: Terminal) -> Result<u8, Error> {
     let mut reply = Reply::to(&request(wanted), Start::IfAbsent, AFTER_ASKING_SERVERS)?;
     let mut outcome = Outcome::default();
     while let Some(block) = reply.good_block()? {
+        if let Some(why) = block.text("not_unlinked") {
+            terminal.say(&format!("error: {why}"));
+        }
         if block.get("username").is_some() {
             tell(&block, &mut outcome, terminal)?;
         }

@@ -34,8 +34,10 @@ const MAX_HEADERS: usize = 100;
 pub struct Config {
     /// `oauthClientId`, or Git Credential Manager's `gitLabDevClientId`.
     pub client_id: Option<String>,
-    /// `oauthClientSecret` or `gitLabDevClientSecret`.
+    /// The secret of that application: `oauthClientSecret`, or `gitLabDevClientSecret`.
     pub client_secret: Option<Secret>,
+    /// The application is Git Credential Manager's.
+    pub is_managers: bool,
     /// `oauthScopes`.
     pub scopes: Option<String>,
     /// `oauthRedirectURL` or `gitLabDevRedirectUri`.
@@ -78,9 +80,16 @@ impl Config {
     /// What the section `credential` says, with the rest.
     fn of(instance: &Instance, credential: &[(String, String)], network: Network) -> Self {
         let ours = |names: &[&str]| names.iter().find_map(|name| value(credential, &format!("credential.{name}")));
+        // Id and secret belong together: the other helper's are those of another application.
+        let is_managers = ours(&["oauthclientid"]).is_none() && ours(&["gitlabdevclientid"]).is_some();
+        let [client_id, client_secret] = match is_managers {
+            true => ["gitlabdevclientid", "gitlabdevclientsecret"],
+            false => ["oauthclientid", "oauthclientsecret"],
+        };
         Self {
-            client_id: ours(&["oauthclientid", "gitlabdevclientid"]),
-            client_secret: ours(&["oauthclientsecret", "gitlabdevclientsecret"]).map(Secret::new),
+            client_id: ours(&[client_id]),
+            client_secret: ours(&[client_secret]).map(Secret::new),
+            is_managers,
             scopes: ours(&["oauthscopes"]),
             redirect_uri: ours(&["oauthredirecturl", "gitlabdevredirecturi"]),
             endpoints: Endpoints {
@@ -297,6 +306,30 @@ mod tests {
         assert_eq!(found[0], ("credential.oauthclientid".into(), "abc".into()));
         assert_eq!(found[1], ("http.proxy".into(), "a=b\nc".into()));
         assert_eq!(found[2], ("http.sslverify".into(), String::new()));
+    }
+
+    #[test]
+    fn a_secret_goes_with_the_id_of_the_same_helper() {
+        let config = |set: &[&str]| {
+            let section: Vec<_> = set.iter().map(|name| (format!("credential.{name}"), (*name).to_owned())).collect();
+            let instance = Instance::parse("gitlab.example").expect("an address");
+            let Config { client_id, client_secret, is_managers, .. } =
+                Config::of(&instance, &section, Network::default());
+            (client_id, client_secret.map(|secret| secret.expose().to_owned()), is_managers)
+        };
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            config(&["gitlabdevclientid", "gitlabdevclientsecret"]),
+            (text("gitlabdevclientid"), text("gitlabdevclientsecret"), true)
+        );
+        assert_eq!(config(&["oauthclientid", "gitlabdevclientsecret"]), (text("oauthclientid"), None, false));
+        assert_eq!(config(&["gitlabdevclientid", "oauthclientsecret"]), (text("gitlabdevclientid"), None, true));
+        assert_eq!(
+            config(&["oauthclientid", "oauthclientsecret", "gitlabdevclientid"]),
+            (text("oauthclientid"), text("oauthclientsecret"), false)
+        );
+        // The id may come from the command line.
+        assert_eq!(config(&["oauthclientsecret"]), (None, text("oauthclientsecret"), false));
     }
 
     proptest::proptest! {

@@ -216,7 +216,7 @@ impl Profile {
     /// The command that links this account again, and no other of this person's.
     pub fn link_command(&self) -> String {
         let token = if self.by_hand.is_some() { " --token-stdin" } else { "" };
-        format!("git credential-gitlab link {} --account {}{token}", self.instance.short(), self.label())
+        format!("{} --account {}{token}", self.instance.link_command(), self.label())
     }
 
     /// Whether the token is renewed, for people; `None` for OAuth's, and where nothing is known.

@@ -305,7 +305,7 @@ impl Server {
             Err(failure) => return send(stream, &failure.to_block()).await,
         };
         let local = request.flag("local");
-        let mut last = Attributes::new().with(key::DONE, "1");
+        let mut failed: Option<Failure> = None;
         for account in chosen {
             let instance = &account.profile.instance;
             let answered = self.accounts.default_of(instance).await;
@@ -320,9 +320,15 @@ impl Server {
                     }
                     send(stream, &block).await?;
                 }
-                Err(failure) => last = failure.to_block(), // of several, the others are unlinked all the same
+                // Of several, the others are unlinked all the same; the last failure is the reply's end.
+                Err(failure) => {
+                    if let Some(before) = failed.replace(failure) {
+                        send(stream, &Attributes::new().with("not_unlinked", before.message)).await?;
+                    }
+                }
             }
         }
+        let last = failed.map_or_else(|| Attributes::new().with(key::DONE, "1"), |failure| failure.to_block());
         send(stream, &last).await
     }
 

@@ -81,10 +81,9 @@ impl Host {
         };
         if let Some(account) = meant.filter(|account| account.state == State::Relink) {
             let Account { label, detail, .. } = account;
-            let (instance, short) = (&self.instance, self.instance.short());
+            let (instance, link) = (&self.instance, self.instance.link_command());
             let text = format!(
-                "the login of {label} at {instance} has ended: {detail}; \
-                 to link it again: git credential-gitlab link {short} --account {label}"
+                "the login of {label} at {instance} has ended: {detail}; to link it again: {link} --account {label}"
             );
             return Err(Failure::new(Code::Relink, text));
         }

@@ -33,6 +33,9 @@ use work::Means;
 /// Commands that may wait in line; a sender beyond that waits itself.
 const COMMANDS: usize = 64;
 
+/// What a person agreed to with `--allow-http`, so that nobody forgets it.
+pub const CLEAR_TEXT: &str = "it has no TLS: everybody on the way can read your tokens and use them";
+
 /// A token for git.
 #[derive(Debug, Clone)]
 pub struct HandOut {
@@ -198,7 +201,7 @@ impl Account {
     pub async fn warning(&self) -> Option<&'static str> {
         match self.profile.instance.has_tls() {
             true => self.server.network().await.warning(),
-            false => None, // the person was asked when they linked
+            false => self.profile.instance.is_clear_text().then_some(CLEAR_TEXT),
         }
     }
 

@@ -200,11 +200,11 @@ pub fn names(accounts: &[Account]) -> Vec<String> {
 
 /// Somebody is asked for who is not linked there.
 fn not_linked(instance: &Instance, label: &str, who_asks: &str, there: &[Account]) -> Failure {
-    let (short, there) = (instance.short(), absent::list(&names(there)));
+    let (link, there) = (instance.link_command(), absent::list(&names(there)));
     let text = match label::is_plain(label) {
         true => format!(
             "no token for {instance}: {who_asks} {label}, which is not linked there (linked: {there}); \
-             to link it: git credential-gitlab link {short} --account {label}"
+             to link it: {link} --account {label}"
         ),
         false => format!("no token for {instance}: {who_asks} an account that is not linked there (linked: {there})"),
     };

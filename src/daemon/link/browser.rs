@@ -9,6 +9,7 @@ use super::linker::{Linker, Purpose};
 use super::loopback::Loopback;
 use super::page;
 use crate::credential::Attributes;
+use crate::daemon::gitlab::GitLab;
 use crate::daemon::profile::Profile;
 use crate::protocol::{Code, Failure};
 
@@ -110,12 +111,16 @@ fn shown(linker: &Linker, purpose: &Purpose, kept: &Result<Arc<Profile>, Failure
 fn nobody_came(linker: &Linker, purpose: &Purpose) -> Failure {
     let plan = &linker.plan;
     let text = format!(
-        "nobody gave consent within {} s. If the browser shows an error of GitLab, compare the application there: \
-         its id ({}), redirect URI ({}), scopes ({}), and \"Confidential\" not ticked",
+        "nobody gave consent within {} s. If the browser showed an error of GitLab, compare the application at {} (or \
+         ask whoever registered it): its id is {}, its redirect URI {}, its scopes include {}, and \"Confidential\" is \
+         {}ticked. GitLab also stops whoever has not confirmed their e-mail address. To try again: {}",
         plan.timeout.as_secs(),
+        GitLab::applications_page(&plan.instance),
         plan.client_id,
         plan.registered_redirect_uri(),
         plan.scopes,
+        if plan.client_secret.is_some() { "" } else { "not " },
+        plan.again,
     );
     linker.failure(purpose, Code::Relink, &text)
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::Claim;
 use super::linker::{Linker, Purpose};
@@ -24,6 +25,10 @@ const SOONEST: Duration = Duration::from_secs(1);
 /// ...and the slowest at which a person still waits for it.
 const LATEST: Duration = Duration::from_secs(60);
 
+/// GitLab's codes live five minutes, and it wants to be asked about one every five seconds. A server
+/// whose codes end at once is asked for the next no oftener.
+const SHORTEST_LIFE: Duration = Duration::from_secs(5);
+
 /// A code that the person has not been shown yet, if one was asked for.
 #[derive(Default)]
 pub(super) struct Device {
@@ -38,6 +43,19 @@ impl Device {
         Ok(code.map(|code| Self { code: Some(Box::new(code)) }))
     }
 
+    /// The same where another way is left: a server that answers anything but that it is the
+    /// application's fault has none to offer (an old one may redirect, or break).
+    pub(super) async fn offered(linker: &Linker) -> Result<Option<Self>, Failure> {
+        match linker.gitlab.ask_device(&linker.plan.scopes).await {
+            Ok(code) => Ok(code.map(|code| Self { code: Some(Box::new(code)) })),
+            Err(trouble @ Trouble::Refused { .. }) => Err(linker.failed(&Purpose::Link, &trouble)),
+            Err(why) => {
+                tracing::warn!(%why, "no code is offered");
+                Ok(None)
+            }
+        }
+    }
+
     /// Shows a code, waits until it was typed, and keeps the pair that comes of it.
     pub(super) async fn log_in(&mut self, linker: &Arc<Linker>, purpose: Purpose) -> Result<Arc<Profile>, Failure> {
         let claim = Claim::default();
@@ -47,6 +65,7 @@ impl Device {
     }
 
     /// The same, `or_address`: while an address is shown, too. The outer error is that no code was typed.
+    /// A code that has expired is followed by another one, for as long as the person wants to wait.
     pub(super) async fn try_log_in(
         &mut self,
         linker: &Arc<Linker>,
@@ -54,28 +73,40 @@ impl Device {
         claim: &Claim,
         or_address: bool,
     ) -> Result<Result<Arc<Profile>, Failure>, Trouble> {
-        let code = match self.code.take() {
-            Some(code) => *code,
-            None => match linker.gitlab.ask_device(&linker.plan.scopes).await? {
-                Some(code) => code,
-                None => return Ok(Err(linker.no_device_flow())),
-            },
-        };
-        let within = linker.plan.timeout.min(code.expires_in);
-        let block = Attributes::new()
-            .with("flow", "device")
-            .with("user_code", &code.user_code)
-            .with("url", linker.gitlab.device_page(None))
-            .with("url_with_code", linker.gitlab.device_page(Some(&code.user_code)))
-            .with("or_address", if or_address { "1" } else { "0" })
-            .with("expires_in", within.as_secs().to_string());
-        linker.say(block).await;
-        // Held for as long as somebody waits here.
-        let (_somebody_waits, nobody_waits) = oneshot::channel::<()>();
-        let errand = wait(linker.clone(), purpose, code, within, claim.clone(), nobody_waits);
-        match linker.to_its_end(errand).await {
-            Ok(granted) => granted.map(Ok),
-            Err(broke_off) => Ok(Err(broke_off)),
+        let end = Instant::now() + linker.plan.timeout;
+        let mut shown = Attributes::new();
+        loop {
+            let code = match self.code.take() {
+                Some(code) => *code,
+                None => match linker.gitlab.ask_device(&linker.plan.scopes).await? {
+                    Some(code) => code,
+                    None => return Ok(Err(linker.no_device_flow())),
+                },
+            };
+            let began = Instant::now();
+            let left = end.saturating_duration_since(began);
+            let is_longer = left > code.expires_in;
+            let within = left.min(code.expires_in);
+            let block = shown
+                .with("flow", "device")
+                .with("user_code", &code.user_code)
+                .with("url", linker.gitlab.device_page(None))
+                .with("url_with_code", linker.gitlab.device_page(Some(&code.user_code)))
+                .with("or_address", if or_address { "1" } else { "0" })
+                .with("expires_in", within.as_millis().div_ceil(1000).to_string());
+            linker.say(block).await;
+            // Held for as long as somebody waits here.
+            let (_somebody_waits, nobody_waits) = oneshot::channel::<()>();
+            let errand = wait(linker.clone(), purpose.clone(), code, within, claim.clone(), nobody_waits);
+            match linker.to_its_end(errand).await {
+                // The person wants to wait longer than a code lives.
+                Ok(Err(trouble)) if trouble.is_about_time() && is_longer => {
+                    tokio::time::sleep_until(began + SHORTEST_LIFE).await;
+                    shown = Attributes::new().with("note[]", "That code has expired; here is another one.");
+                }
+                Ok(granted) => return granted.map(Ok),
+                Err(broke_off) => return Ok(Err(broke_off)),
+            }
         }
     }
 }

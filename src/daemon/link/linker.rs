@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::request::Plan;
 use crate::absent;
 use crate::credential::Attributes;
+use crate::daemon::account::CLEAR_TEXT;
 use crate::daemon::accounts::{Accounts, names};
 use crate::daemon::clock::Timestamp;
 use crate::daemon::gitlab::{GitLab, Grant, Trouble, User};
@@ -28,7 +29,7 @@ pub(super) enum Purpose {
 pub(super) struct Linker {
     pub(super) plan: Plan,
     pub(super) gitlab: GitLab,
-    accounts: Arc<Accounts>,
+    pub(super) accounts: Arc<Accounts>,
     says: mpsc::Sender<Attributes>,
 }
 
@@ -53,7 +54,9 @@ impl Linker {
         let is_gitlab = self.gitlab.greet().await.map_err(|trouble| self.failed(&Purpose::Link, &trouble))?;
         let strange =
             "what answers there does not look like a GitLab; if yours is below a path, give its whole address";
-        for warning in [self.plan.network.warning(), (!is_gitlab).then_some(strange)].into_iter().flatten() {
+        let clear_text = self.plan.instance.is_clear_text().then_some(CLEAR_TEXT);
+        for warning in [clear_text, self.plan.network.warning(), (!is_gitlab).then_some(strange)].into_iter().flatten()
+        {
             self.say(Attributes::new().with("warning", warning)).await;
         }
         Ok(())
@@ -117,6 +120,7 @@ impl Linker {
                     true => self.plan.scopes.split_whitespace().map(str::to_owned).collect(),
                     false => scopes,
                 };
+                let user = self.named(user, &scopes).await;
                 self.expect(&user, &scopes)?;
                 self.keep_account(self.plan.linked(user, scopes), record).await
             }
@@ -160,37 +164,6 @@ impl Linker {
         self.failure(purpose, Code::Store, &text)
     }
 
-    /// Where the server names nobody but a number, the name that we know for it.
-    fn known(&self, user: User) -> User {
-        let accounts = self.accounts.list(Some(&self.plan.instance), None);
-        let known = accounts.iter().find(|account| account.profile.user_id == user.id);
-        match known.filter(|_| user.is_nameless()) {
-            Some(account) => {
-                User { username: account.profile.username.clone(), name: account.profile.name.clone(), ..user }
-            }
-            None => user,
-        }
-    }
-
-    /// Whether it is what was asked for.
-    fn expect(&self, user: &User, scopes: &[String]) -> Result<(), Failure> {
-        match &self.plan.account {
-            // Its name would promise what its token does not keep.
-            _ if self.plan.read_only && Rights::of(scopes.iter().map(String::as_str)).push() => {
-                let text = format!("its token can push ({}), not only read", scopes.join(" "));
-                Err(self.failure(&Purpose::Link, Code::Refused, &text))
-            }
-            Some(name) if !name.eq_ignore_ascii_case(&user.username) => {
-                let text = format!(
-                    "you signed in as {}, and {name} was asked for; sign out of GitLab in the browser, then type: {}",
-                    user.username, self.plan.again
-                );
-                Err(self.failure(&Purpose::Link, Code::Relink, &text))
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// Why there is no login, for the person.
     pub(super) fn failure(&self, purpose: &Purpose, code: Code, why: &str) -> Failure {
         match purpose {
@@ -224,18 +197,22 @@ impl Linker {
         let Trouble::Refused { error, .. } = trouble else {
             return self.failure(purpose, trouble.code(), &trouble.to_string());
         };
-        let (plan, id) = (&self.plan, &self.plan.client_id);
+        let (plan, id, again) = (&self.plan, &self.plan.client_id, &self.plan.again);
+        let page = GitLab::applications_page(&plan.instance);
         let advice = match (error.as_str(), &plan.client_secret) {
             ("invalid_client", None) => format!(
-                "; it has no application with the id {id} (mistyped, or deleted?), or the application is \
-                 \"Confidential\": then untick that, or give its secret with --client-secret-stdin"
+                "; it has no application with the id {id} (mistyped, or deleted? {page}), or the application is \
+                 \"Confidential\": then untick that, or give its secret: {again} --client-secret-stdin"
             ),
             ("invalid_client", Some(_)) => format!(
-                "; it has no application with the id {id} (mistyped, or deleted?), or its secret is another one by \
-                 now: then give the new one with --client-secret-stdin"
+                "; it has no application with the id {id} (mistyped, or deleted? {page}), or its secret is another \
+                 one by now: then give the new one: {again} --client-secret-stdin"
             ),
             ("unauthorized_client", _) => "; its administrator has not allowed this way of linking".to_owned(),
-            ("invalid_scope", _) => format!("; the application there lacks some of these scopes: {}", plan.scopes),
+            ("invalid_scope", _) => format!(
+                "; the application there lacks some of these scopes: {}. Tick them at {page}, then: {again}",
+                plan.scopes
+            ),
             _ => String::new(),
         };
         let code = match error.as_str() {

@@ -5,10 +5,12 @@
 
 mod address;
 mod again;
+mod application;
 mod browser;
 mod callback;
 mod device;
 mod environment;
+mod identity;
 mod linker;
 mod loopback;
 mod page;
@@ -114,16 +116,23 @@ impl Way {
         let plan = &linker.plan;
         let device = match plan.flow {
             Flow::Device => Some(Device::ask(linker).await?.ok_or_else(|| linker.no_device_flow())?),
-            Flow::Auto if !plan.has_browser => Device::ask(linker).await?,
-            Flow::Auto | Flow::Web | Flow::Paste => {
-                linker.check_client().await?;
-                None
-            }
+            Flow::Auto if !plan.has_browser => Device::offered(linker).await?,
+            Flow::Auto | Flow::Web | Flow::Paste => None,
         };
         Ok(match (device, plan.flow) {
             (Some(device), Flow::Device) => Way::Device(device),
-            (Some(device), _) => Way::Either(Browser::listen(linker).await?, device),
-            (None, _) => Way::Browser(Browser::listen(linker).await?),
+            (Some(device), _) => match Browser::listen(linker).await {
+                Ok(browser) => Way::Either(browser, device),
+                // Where the address that git config names can't be listened at, the code is enough.
+                Err(why) => {
+                    tracing::warn!(why = %why.message, "no browser is waited for");
+                    Way::Device(device)
+                }
+            },
+            (None, _) => {
+                linker.check_client().await?;
+                Way::Browser(Browser::listen(linker).await?)
+            }
         })
     }
 

@@ -118,6 +118,9 @@ pub(super) fn no_spare(profile: &Profile, why: &str) -> Page {
 
 /// Nothing is linked: why, and the command that tries again.
 pub(super) fn not_linked(why: &str, again: &str) -> Page {
+    // In a terminal the command is part of the sentence; here it is shown below.
+    let sentence = why.strip_suffix(again).and_then(|before| before.rsplit_once(", then type"));
+    let why = sentence.map_or(why, |(sentence, _)| sentence);
     Page::Shown(html(Mark::Failed, "Not linked", why, AGAIN, Action::Type(again)))
 }
 
@@ -223,6 +226,16 @@ mod tests {
             assert!(!page.contains("<script>"), "{page}");
         }
     }
+
+    #[test]
+    fn a_command_is_shown_once() {
+        let again = "git credential-gitlab link gitlab.example --account bob";
+        let why = format!("you signed in as alice; sign out of GitLab, then type: {again}");
+        let Page::Shown(page) = not_linked(&why, again) else { panic!("a page") };
+        assert!(page.contains("<p>you signed in as alice; sign out of GitLab.</p>"), "{page}");
+        assert_eq!(page.matches("credential-gitlab</span> <span>link").count(), 1, "{page}");
+    }
+
     #[test]
     fn a_browser_that_follows_nothing_is_shown_the_way() {
         let page = onward("https://gitlab.example/oauth/authorize?a=1&b=2");

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::address;
 use super::again;
+use super::application::{Application, scopes_to_register};
 use crate::credential::Attributes;
 use crate::daemon::accounts::Accounts;
 use crate::daemon::config;
@@ -19,13 +20,6 @@ use crate::protocol::{Code, Failure, key};
 use crate::rights::Rights;
 
 use super::environment;
-
-/// Read everything, push and pull: what a person does every day, and nothing that changes their
-/// account.
-const SCOPES: &str = "read_api write_repository";
-
-/// Enough for clone and fetch, and for us to know who you are.
-const READ_ONLY: &str = "read_api read_repository";
 
 /// Long enough to sign in with a second factor.
 const TIMEOUT: u64 = 300;
@@ -121,11 +115,11 @@ impl Plan {
                  use https, or add --allow-http if you trust the whole network"
             )));
         }
-        let config = config::read(&instance).await.map_err(|why| usage(why.to_string()))?;
+        let mut config = config::read(&instance).await.map_err(|why| usage(why.to_string()))?;
         if let Some(url) = config.endpoints.in_clear_text().filter(|_| !asked.flag("allow_http")) {
             return Err(usage(format!("{url} in git's config has no TLS; use https, or add --allow-http")));
         }
-        let network = environment::complete(config.network, asked, &instance);
+        let network = environment::complete(std::mem::take(&mut config.network), asked, &instance);
         if accounts.list(Some(&instance), None).is_empty() {
             address::check(&instance, &network).await?;
         }
@@ -133,23 +127,25 @@ impl Plan {
         let Before { profile: before, read_only, username } = Before::of(asked, &instance, accounts);
         let token = text("token").map(Secret::new);
         let granted_before = before.as_ref().filter(|profile| profile.by_hand.is_none());
-        let scopes_before = granted_before.map(|profile| profile.scopes.join(" "));
-        let scopes = match read_only {
-            // What git config asks for is for the other one.
-            true => text("scopes").or(scopes_before).unwrap_or_else(|| READ_ONLY.into()),
-            false => text("scopes").or(config.scopes).or(scopes_before).unwrap_or_else(|| SCOPES.into()),
+        let linked = accounts.list(Some(&instance), None);
+        let application = match token {
+            Some(_) => None,
+            None => Application::find(asked, &config, granted_before.map(Arc::as_ref), &linked).await,
         };
+        let usual = match &application {
+            Some(application) => application.usual_scopes(read_only),
+            None => scopes_to_register(read_only),
+        };
+        // What git config asks for is for the one that may push.
+        let configured = config.scopes.filter(|_| !read_only);
+        let scopes_before = granted_before.map(|profile| profile.scopes.join(" "));
+        let scopes = text("scopes").or(configured).or(scopes_before).unwrap_or_else(|| usual.into());
         if read_only && token.is_none() && Rights::of(scopes.split_whitespace()).push() {
             return Err(usage(format!("a link that can only read has no use for the scopes {scopes:?}")));
         }
-        // Whoever else is linked there: one application serves all.
-        let id_of = |profile: &Profile| Some(profile.client_id.clone()).filter(|id| !id.is_empty());
-        let others = accounts.list(Some(&instance), None);
-        let known_id = granted_before.and_then(|profile| id_of(profile));
-        let known_id = known_id.or_else(|| others.iter().find_map(|account| id_of(&account.profile)));
-        let client_id = match text("client_id").or(config.client_id).or(known_id) {
-            _ if token.is_some() => String::new(),
-            Some(id) => id,
+        let (client_id, client_secret) = match application {
+            Some(application) => (application.id, application.secret),
+            None if token.is_some() => (String::new(), None),
             None => {
                 address::greet(&instance, &network).await?;
                 return Err(Refused(unregistered(&instance, &scopes, config.redirect_uri.as_deref())));
@@ -174,7 +170,7 @@ impl Plan {
             has_browser: asked.flag("has_browser"),
             instance,
             client_id,
-            client_secret: text("client_secret").map(Secret::new).or(config.client_secret),
+            client_secret,
             scopes,
             redirect_uri: config.redirect_uri,
             endpoints: config.endpoints,

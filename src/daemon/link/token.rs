@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::identity::taken_on_your_word;
 use super::linker::{Linker, Purpose};
 use crate::credential::Attributes;
 use crate::daemon::account::end_of_token;
@@ -135,7 +136,7 @@ fn nameless(linker: &Linker, facts: Option<&Facts>, notes: &mut Vec<String>) -> 
     let id = facts.and_then(|facts| facts.user_id);
     match (name(linker)?, id) {
         (Some(username), id) => {
-            notes.push(format!("The server does not say whose token it is: {username} is taken on your word."));
+            notes.push(taken_on_your_word(&username));
             Ok(User { id: id.unwrap_or_default(), username, name: String::new() })
         }
         (None, Some(id)) => Ok(User::nameless(id)),
