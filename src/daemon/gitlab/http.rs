@@ -247,8 +247,9 @@ fn says_nothing(status: StatusCode, headers: &HeaderMap) -> Option<Trouble> {
     }
     let why = format!("the server answered {status}");
     let retry_after = headers.get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.trim().parse().ok());
-    // A proxy may have lost the answer of a server that has done what it was asked.
-    let lost = matches!(status.as_u16(), 500 | 502 | 504);
+    // A proxy may have lost the answer of a server that has done what it was asked. The last two are
+    // Cloudflare's: an answer that it can't read, and one that took too long.
+    let lost = matches!(status.as_u16(), 500 | 502 | 504 | 520 | 524);
     Some(Trouble::Transient { why, retry_after, lost })
 }
 
@@ -313,6 +314,18 @@ mod tests {
         for status in [200, 400, 401, 403, 404] {
             let status = StatusCode::from_u16(status).expect("a status");
             assert!(says_nothing(status, &HeaderMap::new()).is_none(), "{status}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_may_have_been_lost_on_the_way_is_told_from_one_that_was_never_given() {
+        for (status, may_be_lost) in [(408, false), (429, false), (500, true), (502, true), (503, false), (504, true)]
+            .into_iter()
+            .chain([(520, true), (521, false), (522, false), (524, true)])
+        {
+            let status = StatusCode::from_u16(status).expect("a status");
+            let trouble = says_nothing(status, &HeaderMap::new());
+            assert!(matches!(trouble, Some(Trouble::Transient { lost, .. }) if lost == may_be_lost), "{status}");
         }
     }
 
