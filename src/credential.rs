@@ -287,7 +287,7 @@ impl Parser {
 /// Text that is safe to print on a terminal: one line, no control characters, at most `max`
 /// characters. For everything that came from git, from a server or from a file.
 pub fn printable(text: &str, max: usize) -> String {
-    let clean = |c: char| if c.is_control() || is_direction_mark(c) { '\u{fffd}' } else { c };
+    let clean = |c: char| if c.is_control() || is_unseen(c) { '\u{fffd}' } else { c };
     let mut line: String = text.trim().chars().take(max).map(clean).collect();
     if text.trim().chars().count() > max {
         line.push('…');
@@ -295,9 +295,11 @@ pub fn printable(text: &str, max: usize) -> String {
     line
 }
 
-/// Marks that make a terminal show text in another order than it is written.
-fn is_direction_mark(c: char) -> bool {
-    matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Marks that make a terminal show text in another order than it is written, or that can't be seen
+/// at all, so that two names look the same. Those that join letters are part of some scripts.
+fn is_unseen(c: char) -> bool {
+    let turns = matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || matches!(c, '\u{00ad}' | '\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{2060}' | '\u{feff}')
 }
 
 #[cfg(test)]

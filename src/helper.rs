@@ -143,7 +143,8 @@ fn is_for_gitlab(request: &Attributes) -> bool {
     // Only libraries send `url`, along with its parts. It is not used, and must not contradict.
     request.get("url").is_none_or(|url| {
         let Some(after) = url.strip_prefix([protocol, b"://"].concat().as_slice()) else { return false };
-        let authority = after.split(|b| matches!(b, b'/' | b'?' | b'#')).next().unwrap_or_default();
+        // Some take a backslash for the end of the host, some for a part of the user name.
+        let authority = after.split(|b| matches!(b, b'/' | b'?' | b'#' | b'\\')).next().unwrap_or_default();
         authority.rsplit(|&b| b == b'@').next() == Some(host)
     })
 }
@@ -265,6 +266,7 @@ mod tests {
             "url=https://h/\n",
             "protocol=https\nhost=h\nurl=https://evil/\n",
             "protocol=https\nhost=h\nurl=http://h/\n",
+            "protocol=https\nhost=h\nurl=https://evil\\@h/\n",
             "protocol=https\nhost=h\nhost=h\n",
             "Protocol=https\nhost=h\n",
             "\u{feff}protocol=https\nhost=h\n",

@@ -126,9 +126,11 @@ impl Instance {
         if base.is_empty() {
             return Some(path);
         }
-        // curl resolves `..` before it connects, which would leave the base.
+        // curl resolves `..` before it connects, which would leave the base; and a proxy may decode what
+        // is encoded twice, or take `\` for `/`, or `..;` for `..`. No GitLab has these in a path.
         let climbs = path.split(|&b| b == b'/').any(|segment| segment == b"..");
-        match path.strip_prefix(base).filter(|_| !climbs)? {
+        let odd = path.iter().any(|b| matches!(b, b'%' | b'\\' | b';'));
+        match path.strip_prefix(base).filter(|_| !climbs && !odd)? {
             b"" => Some(b""),
             rest => rest.strip_prefix(b"/"),
         }
@@ -394,11 +396,25 @@ mod tests {
         for path in ["git/lab/group/app.git", "git/lab"] {
             assert!(gitlab.covers(b"https", b"h", Some(path.as_bytes())), "{path}");
         }
-        for path in ["git/labs/x", "git", "", "other/git/lab", "git/lab/../../other"] {
+        for path in
+            ["git/labs/x", "git", "", "other/git/lab", "git/lab/../../other", "git/lab/..;/x", "git/lab/%2e%2e/x"]
+        {
             assert!(!gitlab.covers(b"https", b"h", Some(path.as_bytes())), "{path}");
         }
+        assert!(!gitlab.covers(b"https", b"h", Some(br"git/lab/..\x")));
         assert!(gitlab.covers(b"https", b"h", None));
         assert_eq!(gitlab.below_base(b"git/lab/group/app.git"), Some(&b"group/app.git"[..]));
+    }
+
+    #[test]
+    fn the_command_that_links_says_that_tls_is_missing() {
+        for (typed, command) in [
+            ("https://gitlab.example", "git credential-gitlab link gitlab.example"),
+            ("http://127.0.0.1:1", "git credential-gitlab link http://127.0.0.1:1"),
+            ("http://gitlab.example", "git credential-gitlab link http://gitlab.example --allow-http"),
+        ] {
+            assert_eq!(instance(typed).link_command(), command);
+        }
     }
 
     #[test]

@@ -245,6 +245,25 @@ fn a_wrong_passphrase_is_told_and_tries_become_slow() {
 }
 
 #[test]
+fn whoever_guesses_passphrases_keeps_nobody_from_typing_theirs() {
+    let vaulted = Vaulted::with_passphrase();
+    vaulted.reboot();
+    std::thread::scope(|scope| {
+        let guesses: Vec<_> = (0..20)
+            .map(|_| {
+                let mut command = vaulted.command(HELPER);
+                command.args(["vault", "unlock", "--passphrase-stdin"]);
+                scope.spawn(move || run::finish(command, "wrong\n").ended_with(1))
+            })
+            .collect();
+        let told = guesses.into_iter().map(|guess| guess.join().expect("no panic").stderr).collect::<Vec<_>>();
+        assert!(told.iter().any(|told| told.contains("are trying passphrases")), "{told:?}");
+    });
+    vaulted.unlock().succeeded();
+    vaulted.token();
+}
+
+#[test]
 fn locked_stays_locked_until_it_is_unlocked() {
     let vaulted = Vaulted::with_passphrase();
     let token = vaulted.token();

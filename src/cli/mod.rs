@@ -126,6 +126,16 @@ fn not_understood(words: &[OsString], why: &clap::Error) -> u8 {
     if !asked_for_help && !arguments::names_a_verb(words) && helper::asked_by_a_program() {
         return 0;
     }
-    let _ = why.print(); // nobody may be left to read it
-    if asked_for_help { 0 } else { Code::Usage.exit_code() }
+    // What was typed is quoted there, and may come from elsewhere.
+    let (terminal, text) = (Terminal::new(false, false), why.render().to_string());
+    match asked_for_help {
+        true => {
+            let _ = terminal.print(&text); // nobody may be left to read it
+            0
+        }
+        false => {
+            terminal.say(&text);
+            Code::Usage.exit_code()
+        }
+    }
 }

@@ -5,6 +5,7 @@
 
 mod account;
 mod accounts;
+mod admission;
 mod asker;
 mod clock;
 mod config;

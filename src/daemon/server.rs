@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use interprocess::local_socket::tokio::{Listener, Stream, prelude::*};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::account::{Account, Refusal};
 use super::accounts::{Accounts, Question, instance_in, names};
+use super::admission::{Admission, Visit};
 use super::asker::Glimpse;
 use super::examine;
 use super::journal::{Handing, Journal};
@@ -34,9 +35,8 @@ const GET_WITHIN: Duration = Duration::from_millis(8_500);
 /// How often an account that is being changed is looked for again.
 const ENDING_POLL: Duration = Duration::from_millis(50);
 
-/// Connections at a time; the rest wait in the socket's queue. Well below the usual limit of
-/// 1,024 open files.
-const CONNECTIONS: usize = 512;
+/// Whoever asked reads the answer at once; who doesn't is not waited for longer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// What every connection needs.
 #[derive(Debug)]
@@ -46,20 +46,19 @@ pub struct Server {
     socket: String,
     /// True once somebody has asked the daemon to end.
     stop: watch::Sender<bool>,
-    connections: Arc<Semaphore>,
+    admission: Admission,
 }
 
 impl Server {
     /// A server for these accounts; `socket` is what `status` shows.
     pub fn new(accounts: Arc<Accounts>, journal: Arc<Journal>, socket: String) -> Arc<Self> {
-        let connections = Arc::new(Semaphore::new(CONNECTIONS));
-        Arc::new(Self { accounts, journal, socket, stop: watch::Sender::new(false), connections })
+        let stop = watch::Sender::new(false);
+        Arc::new(Self { accounts, journal, socket, stop, admission: Admission::new() })
     }
 
     /// Whether no client is connected.
     pub fn is_idle(&self) -> bool {
-        // One place is held for the next client.
-        self.connections.available_permits() + 1 >= CONNECTIONS
+        self.admission.is_idle()
     }
 
     /// Accepts clients until somebody asks the daemon to end.
@@ -68,7 +67,7 @@ impl Server {
         let stopped = stop.wait_for(|stop| *stop);
         tokio::pin!(stopped);
         loop {
-            let permit = self.connections.clone().acquire_owned().await.expect("it is never closed");
+            let visit = self.admission.enter().await;
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 _ = &mut stopped => return,
@@ -87,21 +86,25 @@ impl Server {
             }
             let server = self.clone();
             tokio::spawn(async move {
-                if let Err(why) = server.converse(&stream).await {
+                if let Err(why) = server.converse(&stream, visit).await {
                     tracing::debug!(%why, "a client went away");
                 }
-                drop(permit);
             });
         }
     }
 
-    async fn converse(&self, stream: &Stream) -> io::Result<()> {
+    async fn converse(&self, stream: &Stream, mut visit: Visit) -> io::Result<()> {
         let request = match tokio::time::timeout(REQUEST_WITHIN, read(stream)).await {
             Err(_) => return Ok(()),
             Ok(Err(failure)) => return send(stream, &failure.to_block()).await,
             Ok(Ok(request)) => request,
         };
-        match request.text(key::ACTION).unwrap_or_default() {
+        let verb = request.text(key::ACTION).unwrap_or_default();
+        if is_errand(&request) && !visit.stay() {
+            let text = "the daemon has too many other commands to do; try again when some of them have ended";
+            return send(stream, &Failure::new(Code::Failed, text).to_block()).await;
+        }
+        match verb {
             // An asker who is gone is not noticed: the end of what they send is no sign of it
             // (`printf … | socat` ends so), and the answer is at most seconds away.
             action::GET => {
@@ -261,7 +264,7 @@ impl Server {
                 Ok(None) => break listing.end(),
                 Ok(Some(projects)) => {
                     for project in &projects {
-                        send(stream, &repos::block(project)).await?;
+                        write(stream, &repos::block(project)).await?; // a pager may rest for long
                     }
                 }
                 Err(Stopped::NoToken(refusal)) => break refused(&listing.account, refusal).to_block(),
@@ -372,7 +375,20 @@ async fn read(mut stream: &Stream) -> Result<Attributes, Failure> {
     }
 }
 
-async fn send(mut stream: &Stream, block: &Attributes) -> io::Result<()> {
+/// Whether a request may take long: it waits for a person, or for servers.
+fn is_errand(request: &Attributes) -> bool {
+    match request.text(key::ACTION).unwrap_or_default() {
+        action::GET | action::STORE | action::ERASE | action::USE | action::STOP => false,
+        action::STATUS => request.flag("check"),
+        _ => true,
+    }
+}
+
+async fn send(stream: &Stream, block: &Attributes) -> io::Result<()> {
+    tokio::time::timeout(ANSWER_WITHIN, write(stream, block)).await?
+}
+
+async fn write(mut stream: &Stream, block: &Attributes) -> io::Result<()> {
     stream.write_all(&frame(block)).await?;
     stream.flush().await
 }

@@ -84,6 +84,9 @@ fn refused(why: Refused) -> Attributes {
             return failure.to_block().with("needs_passphrase", "1").with("why", why);
         }
         Refused::Wrong => (Code::Failed, "the passphrase is wrong; nothing was changed".into()),
+        Refused::Busy => {
+            (Code::Failed, "other programs of yours are trying passphrases; try again in half a minute".into())
+        }
         Refused::Otherwise(with) => (
             Code::Usage,
             format!(

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use super::token_of;
-use crate::support::{PATIENCE, Sandbox};
+use crate::support::{PATIENCE, Sandbox, eventually};
 
 /// Says something, piece by piece, and returns what is answered until the end.
 fn say(sandbox: &Sandbox, pieces: &[&[u8]]) -> String {
@@ -136,6 +136,36 @@ fn requests_in_pieces_too_long_or_two_at_once_are_each_answered_once() {
         is_well_formed(name, &answer);
     }
     assert_eq!(token_of(&sandbox.get()), token);
+}
+
+#[test]
+fn errands_without_end_leave_git_its_place() {
+    let sandbox = Sandbox::linked();
+    let token = sandbox.token();
+    // Links that wait for nobody, and more of them than the daemon has places.
+    let link = format!("action=link\nhost={}\nclient_id={}\nflow=web\n\n", sandbox.gitlab.url(), sandbox.client_id);
+    let open = || {
+        let mut stream = UnixStream::connect(sandbox.state_socket()).expect("a daemon");
+        stream.set_read_timeout(Some(PATIENCE)).expect("set");
+        stream.write_all(link.as_bytes()).expect("written");
+        stream
+    };
+    let mut links: Vec<UnixStream> = (0..600).map(|_| open()).collect();
+    let mut refused = String::new();
+    links.last_mut().expect("there are some").read_to_string(&mut refused).expect("text");
+    assert!(refused.contains("error=failed") && refused.contains("too many other commands"), "{refused}");
+    for _ in 0..10 {
+        let answer = sandbox.get();
+        assert!(token_of(&answer) == token && answer.took < Duration::from_secs(5), "{answer:?}");
+    }
+    sandbox.verb(["status"]).succeeded();
+    // When they are over, there is room again.
+    drop(links);
+    eventually("a link begins", || {
+        let mut stream = open();
+        let mut first = [0; 5];
+        stream.read_exact(&mut first).is_ok() && first != *b"error"
+    });
 }
 
 #[test]

@@ -189,6 +189,7 @@ impl Accounts {
         &self,
         call: impl FnOnce(&Encryption) -> Result<(), Refused> + Send + 'static,
     ) -> Result<(), Refused> {
+        let _place = self.passphrases.try_acquire().map_err(|_| Refused::Busy)?;
         let mut wrong = self.wrong_passphrases.lock().await;
         let tried = self.with_encryption(call).await;
         *wrong = match tried {

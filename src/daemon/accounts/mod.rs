@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Instant, SystemTime};
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::account::Account;
@@ -27,6 +27,10 @@ use choices::Choices;
 pub use encrypting::{Found, Rewritten};
 pub use finding::{Question, instance_in, names};
 
+/// Passphrases that are tried or wait for that. Each may take five seconds, and a person who types one
+/// waits behind them.
+const PASSPHRASES: usize = 4;
+
 /// The accounts of this state directory. Another daemon may add and remove some (a container on
 /// the same home directory), so the directory is looked at again whenever it has changed.
 #[derive(Debug)]
@@ -42,6 +46,8 @@ pub struct Accounts {
     changing: tokio::sync::Mutex<()>,
     /// How many wrong passphrases were tried one after the other.
     wrong_passphrases: tokio::sync::Mutex<u32>,
+    /// Places for those who want to try one.
+    passphrases: Semaphore,
     /// What has to be done to its end although nobody waits for it.
     errands: Mutex<JoinSet<()>>,
     /// True once the daemon is to end.
@@ -69,6 +75,7 @@ impl Accounts {
             choices: tokio::sync::Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             wrong_passphrases: tokio::sync::Mutex::default(),
+            passphrases: Semaphore::new(PASSPHRASES),
             errands: Mutex::default(),
             ending: watch::Sender::new(false),
         }

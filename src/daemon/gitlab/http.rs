@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use oauth2::{AsyncHttpClient, HttpRequest, HttpResponse};
 use reqwest::header::{AUTHORIZATION, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Request, Response, StatusCode, Url};
+use tokio::runtime::Runtime;
 
 use super::network::Network;
 use super::{Trouble, redirect};
@@ -131,7 +132,7 @@ impl Http {
         if let Some(told) = &*self.told.lock().expect("nobody panics while holding it") {
             return Ok(told.to_response());
         }
-        client.execute(request).await
+        on_its_own(client.execute(request)).await
     }
 
     /// Adds what git config wants every request to the instance to have. What a request has
@@ -235,6 +236,27 @@ impl<'c> AsyncHttpClient<'c> for Http {
             self.send(request).await
         })
     }
+}
+
+/// Runs a request, and all that comes of its connection, in threads that do nothing else: hyper takes
+/// what a server sends as fast as it comes, and one that sends without end must keep nobody waiting
+/// but who asked it. Whoever stops waiting ends it.
+async fn on_its_own<T: Send + 'static>(request: impl Future<Output = T> + Send + 'static) -> T {
+    struct EndWithMe<T>(tokio::task::JoinHandle<T>);
+    impl<T> Drop for EndWithMe<T> {
+        fn drop(&mut self) {
+            self.0.abort();
+        }
+    }
+    static THREADS: OnceLock<Runtime> = OnceLock::new();
+    let threads = THREADS.get_or_init(|| {
+        // One that such a server keeps busy, and one for the others.
+        let threads =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("http").enable_all().build();
+        threads.expect("threads can be started")
+    });
+    let mut running = EndWithMe(threads.spawn(request));
+    (&mut running.0).await.unwrap_or_else(|why| std::panic::resume_unwind(why.into_panic()))
 }
 
 /// Redirects, overload and failures: whoever sent them did not answer the question. oauth2 would

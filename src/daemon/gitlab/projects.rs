@@ -260,7 +260,10 @@ impl Listed {
         }
         let address = |sent: Option<String>, usual: String| {
             let sent = Url::parse(sent.as_deref().unwrap_or_default()).ok();
-            let usable = |url: &Url| matches!(url.scheme(), "https" | "http") && url.as_str().len() <= LONGEST_URL;
+            // A name before its host could choose another account, or hide which host it is.
+            let bare = |url: &Url| url.username().is_empty() && url.password().is_none();
+            let usable =
+                |url: &Url| matches!(url.scheme(), "https" | "http") && bare(url) && url.as_str().len() <= LONGEST_URL;
             sent.filter(usable).map_or(usual, String::from)
         };
         let short = |text: String| Some(printable(&text, LONGEST_NAME)).filter(|text| !text.is_empty());

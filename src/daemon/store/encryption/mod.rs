@@ -87,6 +87,8 @@ pub enum Refused {
     NeedsPassphrase(String),
     /// It is another passphrase.
     Wrong,
+    /// Too many are being tried already.
+    Busy,
     /// It is encrypted otherwise already: `passphrase` or `systemd`.
     Otherwise(&'static str),
     /// It is not encrypted.
