@@ -64,7 +64,7 @@ pub(super) fn verified(held: &mut Held, slot: Slot, verdict: Result<Liveness, Tr
         Ok(Liveness::Dead) => schedule.on_verified(false),
         Ok(Liveness::Untold) => schedule.on_untold(now),
         Err(Trouble::Transient { why, retry_after, .. }) => schedule.on_unanswered(now, why, retry_after, jitter()),
-        Err(Trouble::Refused { why, .. }) => schedule.on_unanswered(now, why, None, jitter()),
+        Err(Trouble::Refused { why, .. }) => schedule.on_not_told(now, why, jitter()),
     });
 }
 

@@ -175,7 +175,11 @@ impl GitLab {
                 Ok(Liveness::Alive { expires_in: info.expires_in, user_id: info.resource_owner_id })
             }
             401 => Ok(Liveness::Dead),
-            status => Err(Trouble::transient(format!("the server answered {status} to /oauth/token/info"))),
+            // What passes was told apart before.
+            status => Err(Trouble::Refused {
+                error: status.to_string(),
+                why: format!("the server answered {status} to /oauth/token/info"),
+            }),
         }
     }
 }

@@ -14,6 +14,15 @@ const QUIET: i64 = 900;
 /// Without being asked a pair is renewed at most this often, whatever life the server grants.
 const UNASKED: i64 = 30;
 
+/// The server may take a refresh token later that it has refused for minutes (a replica that was
+/// hours behind, a database that was restored), and the pair is kept. So it is tried again, this
+/// seldom that a login that has really ended costs nobody anything.
+const ENDED: i64 = 3600;
+
+/// So many times in a row the server says that it does not tell us whether a token lives, before it is
+/// no longer asked. Somebody before it may have said so once by mistake.
+const NOT_TOLD: u32 = 3;
+
 /// Life and health of one account's token pair.
 #[derive(Debug, Clone)]
 pub struct Schedule {
@@ -32,6 +41,8 @@ pub struct Schedule {
     /// Asking whether the access token lives fails.
     asking: Option<Trouble>,
     ended: Option<Ended>,
+    /// When a login that has ended is tried once more.
+    again_at: Option<Timestamp>,
     served_at: Option<Timestamp>,
 }
 
@@ -49,6 +60,7 @@ impl Schedule {
             renewing: None,
             asking: None,
             ended: None,
+            again_at: None,
             served_at: None,
         }
     }
@@ -60,7 +72,7 @@ impl Schedule {
             return if self.is_alive(now) { Step::Serve } else { Step::Refuse(Reason::Relink(ended)) };
         }
         let failed = |trouble: &Trouble| Step::Refuse(Reason::Failed(trouble.why.clone(), trouble.not_before()));
-        if self.doubted {
+        if self.must_ask(now) {
             let blocking = self.asking.as_ref().filter(|trouble| trouble.blocks(now));
             return blocking.map_or(Step::Verify, failed);
         }
@@ -74,6 +86,13 @@ impl Schedule {
             // What is left of the old token is better than nothing.
             _ => Step::Serve,
         }
+    }
+
+    /// Whether the server has to be asked about the token before anything else is done. Of one that has
+    /// come to its end there is nothing to ask: what it was is replaced.
+    fn must_ask(&self, now: Timestamp) -> bool {
+        let is_over = self.granted(now).is_some_and(|left| left <= 0);
+        self.doubted && !(is_over && self.successor == Successor::Refreshed)
     }
 
     /// Whether the token is known to be alive, whatever is left of its life. For somebody who can't
@@ -139,6 +158,16 @@ impl Schedule {
         }
     }
 
+    /// The server says that it does not tell. A token that may be dead is then renewed, where that
+    /// can be done: it was refused, or may be half of a pair that is spent.
+    pub fn on_not_told(&mut self, now: Timestamp, why: String, jitter: f64) {
+        self.on_unanswered(now, why, None, jitter);
+        let is_sure = self.asking.as_ref().is_some_and(|trouble| trouble.tries() >= NOT_TOLD);
+        if is_sure && self.doubted && self.successor == Successor::Refreshed {
+            self.on_verified(false);
+        }
+    }
+
     /// A new pair has come.
     pub fn on_renewed(&mut self, received_at: Timestamp, expires_at: Option<Timestamp>, successor: Successor) {
         let served_at = self.served_at;
@@ -147,7 +176,10 @@ impl Schedule {
 
     /// Renewing failed in a way that may pass. `jitter` is from 0 to 1.
     pub fn on_failed(&mut self, now: Timestamp, why: String, retry_after: Option<i64>, jitter: f64) {
-        self.renewing = Some(Trouble::passing(self.renewing.as_ref(), now, why, retry_after, jitter));
+        match self.ended {
+            Some(_) => self.again_at = Some(now.plus(ENDED)),
+            None => self.renewing = Some(Trouble::passing(self.renewing.as_ref(), now, why, retry_after, jitter)),
+        }
     }
 
     /// Asking whether the token lives failed. `jitter` is from 0 to 1.
@@ -165,12 +197,16 @@ impl Schedule {
             return;
         }
         if let Some(at) = self.lost_at {
-            self.ended = Some(Ended::AnswerLost(at));
+            (self.ended, self.again_at) = (Some(Ended::AnswerLost(at)), None);
+            return;
+        }
+        if self.ended.is_some() {
+            self.again_at = Some(now.plus(ENDED));
             return;
         }
         match Trouble::refused(self.renewing.as_ref(), now, why) {
             Ok(trouble) => self.renewing = Some(trouble),
-            Err(why) => self.ended = Some(Ended::Refused(why)),
+            Err(why) => (self.ended, self.again_at) = (Some(Ended::Refused(why)), Some(now.plus(ENDED))),
         }
     }
 
@@ -182,9 +218,10 @@ impl Schedule {
     /// When to look again at what is wrong.
     pub fn retry_at(&self, now: Timestamp) -> Option<Timestamp> {
         if self.ended(now).is_some() {
-            return None;
+            // A clock that was set back makes no wait longer.
+            return self.again_at.map(|at| at.min(now.plus(ENDED)));
         }
-        let trouble = if self.doubted { &self.asking } else { &self.renewing };
+        let trouble = if self.must_ask(now) { &self.asking } else { &self.renewing };
         let retry_at = trouble.as_ref().or(self.asking.as_ref()).map(|trouble| trouble.retry_at(now));
         retry_at.or((self.dead || self.doubted).then_some(now))
     }
@@ -213,13 +250,14 @@ impl Schedule {
     /// The timer rings: what is to be done, if anything.
     pub fn on_timer(&self, now: Timestamp) -> Option<Step> {
         let due = self.wake_at(now).is_some_and(|at| now >= at);
-        due.then_some(if self.needs_check() { Step::Verify } else { Step::Renew })
+        due.then_some(if self.needs_check(now) { Step::Verify } else { Step::Renew })
     }
 
     /// Whether the server is to be asked about the token before anything else. After a failed
     /// check of a healthy token, another check is enough.
-    pub fn needs_check(&self) -> bool {
-        self.doubted || (self.asking.is_some() && self.renewing.is_none() && !self.dead)
+    pub fn needs_check(&self, now: Timestamp) -> bool {
+        let failed = self.asking.is_some() && self.renewing.is_none() && !self.dead && !self.doubted;
+        self.ended(now).is_none() && (failed || self.must_ask(now))
     }
 
     /// Whether there may be another token after this one.
@@ -258,12 +296,14 @@ impl Schedule {
         self.expires_at.filter(|_| now >= self.received_at)
     }
 
-    /// Seconds of life left; `None`: no end is known. A clock that was set back can't make a
-    /// token live longer than it was granted.
+    /// Seconds of life left; `None`: no end is known.
     fn left(&self, now: Timestamp) -> Option<i64> {
-        if self.dead {
-            return Some(0);
-        }
+        if self.dead { Some(0) } else { self.granted(now) }
+    }
+
+    /// The same of what the server granted, whatever became of it. A clock that was set back can't
+    /// make a token live longer than that.
+    fn granted(&self, now: Timestamp) -> Option<i64> {
         self.expires_at.map(|end| end.since(now).min(end.since(self.received_at)))
     }
 

@@ -93,7 +93,40 @@ fn one_invalid_grant_is_no_proof_of_death() {
     assert_eq!(healed.on_get(at(now), None), Step::Serve);
     schedule.on_refused_renewal(at(now), "invalid_grant".into());
     assert!(matches!(schedule.on_get(at(now + 100_000), None), Step::Refuse(Reason::Relink(_))));
-    assert_eq!(schedule.wake_at(at(now)), None);
+    // The pair is kept, and tried once an hour: the server may take it after all.
+    for _ in 0..3 {
+        assert_eq!((schedule.wake_at(at(now)), schedule.on_timer(at(now + 3599))), (Some(at(now + 3600)), None));
+        now += 3600;
+        assert_eq!(schedule.on_timer(at(now)), Some(Step::Renew));
+        schedule.on_refused_renewal(at(now), "invalid_grant".into());
+    }
+    schedule.on_failed(at(now), "503".into(), None, 0.5);
+    assert!(schedule.ended(at(now)).is_some() && schedule.trouble().is_none_or(Trouble::is_refusal));
+    schedule.on_renewed(at(now), Some(at(now + 7200)), Successor::Refreshed);
+    assert_eq!((schedule.on_get(at(now), None), schedule.ended(at(now))), (Step::Serve, None));
+}
+
+#[test]
+fn a_server_that_does_not_tell_whether_a_token_lives_locks_nobody_out() {
+    // A token that git was refused with: asked about three times, and then renewed.
+    let mut schedule = two_hours();
+    schedule.on_refused_token();
+    for second in [10, 12, 14] {
+        assert_eq!(schedule.on_get(at(second), None), Step::Verify);
+        schedule.on_not_told(at(second), "403".into(), 0.0);
+    }
+    assert_eq!(schedule.on_get(at(14), None), Step::Renew);
+    // One that has come to its end meanwhile is not asked about at all.
+    for lost in [false, true] {
+        let mut schedule = two_hours();
+        schedule.on_refused_token();
+        if lost {
+            schedule.on_lost(at(7000));
+        }
+        schedule.on_unanswered(at(7199), "silence".into(), None, 0.0);
+        assert_eq!(schedule.on_get(at(7201), None), Step::Renew);
+        assert_eq!(schedule.on_timer(at(7204)), Some(Step::Renew));
+    }
 }
 
 #[test]

@@ -72,6 +72,11 @@ impl Trouble {
         }
     }
 
+    /// How many tries have failed in a row.
+    pub(super) fn tries(&self) -> u32 {
+        self.tries
+    }
+
     /// Whether the last try ended with a refusal.
     pub(super) fn is_refusal(&self) -> bool {
         self.refused > 0

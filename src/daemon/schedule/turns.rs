@@ -86,5 +86,5 @@ fn turn_at(in_use: &Schedule, spare: &Schedule, now: Timestamp) -> Option<Timest
 
 /// When to ask about a token without being asked; that kills nothing.
 fn check_at(login: &Schedule, now: Timestamp) -> Option<Timestamp> {
-    login.retry_at(now).filter(|_| login.needs_check())
+    login.retry_at(now).filter(|_| login.needs_check(now))
 }
