@@ -269,9 +269,10 @@ fn says_nothing(status: StatusCode, headers: &HeaderMap) -> Option<Trouble> {
     }
     let why = format!("the server answered {status}");
     let retry_after = headers.get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.trim().parse().ok());
-    // A proxy may have lost the answer of a server that has done what it was asked. The last two are
-    // Cloudflare's: an answer that it can't read, and one that took too long.
-    let lost = matches!(status.as_u16(), 500 | 502 | 504 | 520 | 524);
+    // A proxy may have lost the answer of a server that has done what it was asked. Only who names a
+    // time has not passed the question on; and these few say that they have not reached the server.
+    let unreached = matches!(status.as_u16(), 521..=523 | 525 | 526) || retry_after.is_some();
+    let lost = matches!(status.as_u16(), 500 | 502 | 504) || (status.is_server_error() && !unreached);
     Some(Trouble::Transient { why, retry_after, lost })
 }
 
@@ -341,13 +342,24 @@ mod tests {
 
     #[test]
     fn an_answer_that_may_have_been_lost_on_the_way_is_told_from_one_that_was_never_given() {
-        for (status, may_be_lost) in [(408, false), (429, false), (500, true), (502, true), (503, false), (504, true)]
-            .into_iter()
-            .chain([(520, true), (521, false), (522, false), (524, true)])
-        {
+        let named = HeaderMap::from_iter([(RETRY_AFTER, "5".parse().expect("a header"))]);
+        for (status, may_be_lost, if_time_is_named) in [
+            (408, false, false),
+            (429, false, false),
+            (500, true, true),
+            (502, true, true),
+            (503, true, false), // a service mesh says so of a connection that broke off
+            (504, true, true),
+            (520, true, false), // from here on they are Cloudflare's
+            (521, false, false),
+            (522, false, false),
+            (524, true, false),
+        ] {
             let status = StatusCode::from_u16(status).expect("a status");
-            let trouble = says_nothing(status, &HeaderMap::new());
-            assert!(matches!(trouble, Some(Trouble::Transient { lost, .. }) if lost == may_be_lost), "{status}");
+            for (headers, may_be_lost) in [(HeaderMap::new(), may_be_lost), (named.clone(), if_time_is_named)] {
+                let trouble = says_nothing(status, &headers);
+                assert!(matches!(trouble, Some(Trouble::Transient { lost, .. }) if lost == may_be_lost), "{status}");
+            }
         }
     }
 

@@ -7,8 +7,10 @@ use oauth2::{
     PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope, TokenResponse, TokenUrl,
 };
 
+use super::http::UNPROCESSABLE;
 use super::{GitLab, Trouble};
 use crate::credential::printable;
+use crate::daemon::clock::Timestamp;
 use crate::daemon::secret::Secret;
 
 /// A token pair as the server gave it.
@@ -84,8 +86,8 @@ impl GitLab {
         let redirect = RedirectUrl::new(authorization.redirect_uri).expect("it was parsed before");
         let client = self.oauth()?.set_redirect_uri(redirect);
         let code = AuthorizationCode::new(code.expose().into());
-        let answer = client.exchange_code(code).set_pkce_verifier(authorization.verifier).request_async(&self.http);
-        self.grant(answer.await).await
+        let request = client.exchange_code(code).set_pkce_verifier(authorization.verifier);
+        self.grant(request.request_async(&self.http)).await
     }
 
     /// Asks whether the server knows the application and takes its secret, with a code that can't
@@ -106,8 +108,9 @@ impl GitLab {
     /// Spends a refresh token. The scope is left out, so that it stays as it is.
     pub async fn refresh(&self, refresh_token: &Secret) -> Result<Grant, Trouble> {
         let token = RefreshToken::new(refresh_token.expose().into());
-        let answer = self.oauth()?.exchange_refresh_token(&token).request_async(&self.http).await;
-        self.grant(answer).await
+        let client = self.oauth()?;
+        let request = client.exchange_refresh_token(&token);
+        self.grant(request.request_async(&self.http)).await
     }
 
     /// Revokes a pair by its refresh token (an expired access token would be answered with 200,
@@ -127,8 +130,17 @@ impl GitLab {
         Err(Trouble::Refused { why: format!("the server refuses the revocation ({error})"), error: error.into() })
     }
 
-    async fn grant(&self, answer: Result<BasicTokenResponse, AnswerError>) -> Result<Grant, Trouble> {
-        self.granted(&answer.map_err(classify)?).await
+    /// What comes of one request. The life of a token begins when the server makes it, and nobody
+    /// knows how long the answer was on its way: so it counts from the question.
+    async fn grant(
+        &self,
+        answer: impl Future<Output = Result<BasicTokenResponse, AnswerError>>,
+    ) -> Result<Grant, Trouble> {
+        let asked = Timestamp::now();
+        let answer = answer.await.map_err(classify)?;
+        let took = Timestamp::now().since(asked).max(0); // a clock may be set back meanwhile
+        let grant = self.granted(&answer).await?;
+        Ok(Grant { expires_in: grant.expires_in.map(|life| life - took), ..grant })
     }
 
     pub(super) async fn granted(&self, answer: &BasicTokenResponse) -> Result<Grant, Trouble> {
@@ -156,6 +168,15 @@ type AnswerError = RequestTokenError<Trouble, BasicErrorResponse>;
 /// What an error of the token endpoint means. The body is never quoted: it may be a token pair.
 fn classify(error: AnswerError) -> Trouble {
     match error {
+        // Nobody said no to what we have: the server, or something before it, has other troubles.
+        RequestTokenError::ServerResponse(answer) if !is_no(answer.error().as_ref()) => Trouble::Transient {
+            why: format!("the server says {}", error_word(answer.error().as_ref())),
+            retry_after: None,
+            lost: true,
+        },
+        RequestTokenError::Request(Trouble::Refused { error, why }) if error == UNPROCESSABLE => {
+            Trouble::Transient { why, retry_after: None, lost: true }
+        }
         RequestTokenError::ServerResponse(answer) => {
             let error = error_word(answer.error().as_ref());
             // The word that people meet, because it ends logins.
@@ -173,6 +194,20 @@ fn classify(error: AnswerError) -> Trouble {
             lost: true,
         },
     }
+}
+
+/// Whether a word is an answer to what was sent (RFC 6749, section 5.2), and not about the server.
+fn is_no(error: &str) -> bool {
+    const ABOUT_US: [&str; 7] = [
+        "invalid_request",
+        "invalid_client",
+        "invalid_grant",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "invalid_scope",
+        "access_denied",
+    ];
+    ABOUT_US.contains(&error)
 }
 
 /// The word of RFC 6749, 7009 or 8628 for what went wrong. Nothing else that a server says is
@@ -216,6 +251,26 @@ pub(super) fn token(text: &str) -> Result<Secret, Trouble> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_word_about_what_was_sent_counts_against_it() {
+        for (error, is_no) in [
+            ("invalid_grant", true),
+            ("invalid_client", true),
+            ("invalid_scope", true),
+            ("server_error", false),
+            ("temporarily_unavailable", false),
+            ("forbidden", false),
+            ("", false),
+        ] {
+            let answer = serde_json::from_value(serde_json::json!({ "error": error })).expect("an error");
+            let trouble = classify(RequestTokenError::ServerResponse(answer));
+            assert_eq!(matches!(trouble, Trouble::Refused { .. }), is_no, "{trouble:?}");
+            assert!(is_no || matches!(trouble, Trouble::Transient { lost: true, .. }), "{trouble:?}");
+        }
+        let page = Trouble::Refused { error: UNPROCESSABLE.into(), why: "a page".into() };
+        assert!(matches!(classify(RequestTokenError::Request(page)), Trouble::Transient { lost: true, .. }));
+    }
 
     #[test]
     fn tokens_that_could_break_a_line_are_not_taken() {
