@@ -21,6 +21,7 @@ mod importing_identity;
 mod importing_safely;
 mod importing_seen;
 mod journal;
+mod keyboard;
 mod keyring;
 mod lfs;
 mod linking;

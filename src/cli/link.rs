@@ -56,8 +56,9 @@ struct Application {
 
 /// Links an account, then lets git use it.
 pub(super) fn run(wanted: &Link, terminal: Terminal) -> Result<u8, Error> {
-    let secret = if wanted.client_secret_stdin { Some(terminal.read_secret()?) } else { None };
-    let token = if wanted.token_stdin { Some(token(terminal)?) } else { None };
+    let given = |flag: bool, what| if flag { secret(what, terminal).map(Some) } else { Ok(None) };
+    let (secret, token) =
+        (given(wanted.client_secret_stdin, "secret of the application")?, given(wanted.token_stdin, "access token")?);
     let mut application = Application { id: wanted.client_id.clone(), secret, token };
     let mut guided = false;
     let linked = match attempt(wanted, &application, terminal)? {
@@ -100,12 +101,14 @@ pub(super) fn run(wanted: &Link, terminal: Terminal) -> Result<u8, Error> {
     Ok(code)
 }
 
-/// The token that a person made. An empty line is none.
-fn token(terminal: Terminal) -> Result<String, Error> {
-    let token = terminal.take_secret("Access token (it is not shown):")?;
-    match token.is_empty() {
-        true => Err(Failure::new(Code::Usage, "no token was given: its place is the first line of stdin").into()),
-        false => Ok(token),
+/// A secret of the person's that a flag promises. An empty line is none.
+fn secret(what: &str, terminal: Terminal) -> Result<String, Error> {
+    let given = terminal.take_secret(&format!("The {what} (it is not shown):"))?;
+    match given.is_empty() {
+        true => {
+            Err(Failure::new(Code::Usage, format!("no {what} was given: its place is the first line of stdin")).into())
+        }
+        false => Ok(given),
     }
 }
 
@@ -124,12 +127,10 @@ fn guide(
         terminal.note("A browser was asked to open that page.");
     }
     for _ in 0..TRIES {
-        application.id = Some(terminal.ask("Application ID:")?).filter(|id| !id.is_empty());
-        if application.id.is_none() {
-            return Ok(None);
-        }
+        let Some(id) = terminal.ask("Application ID:")?.filter(|id| !id.is_empty()) else { return Ok(None) };
         let secret = terminal.ask_secret("Secret (only if \"Confidential\" is ticked; else press Enter):")?;
-        application.secret = Some(secret).filter(|secret| !secret.is_empty());
+        let Some(secret) = secret else { return Ok(None) };
+        (application.id, application.secret) = (Some(id), Some(secret).filter(|secret| !secret.is_empty()));
         match attempt(wanted, application, terminal) {
             Ok(Outcome::Linked(linked)) => return Ok(Some(linked)),
             Ok(Outcome::Unregistered(failure, _)) => return Err(failure.into()),

@@ -17,7 +17,7 @@
 //!   seen                                      what use and import ask of names that may be wrong
 //! completion, man                             made from the command line's own description
 //! accounts -> call                            what the daemon says
-//! arguments, error, terminal                  what everybody needs
+//! arguments, error, terminal -> hidden -> interrupt   what everybody needs
 //! ```
 
 use std::ffi::OsString;
@@ -48,7 +48,9 @@ mod git_config;
 mod git_login;
 mod helper_list;
 mod helper_path;
+mod hidden;
 mod import;
+mod interrupt;
 mod json;
 mod link;
 mod linked;

@@ -3,10 +3,11 @@
 //! Names, reasons and paths come from servers, files and other people's config, and a terminal
 //! obeys control characters. So every text is cleaned here, on its way out, and nowhere else.
 
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::sync::{Mutex, OnceLock, mpsc};
 
 use super::error::Error;
+use super::hidden;
 use crate::credential::printable;
 
 /// An authorize URL with its challenge and scopes has under a thousand characters.
@@ -123,25 +124,29 @@ impl Terminal {
         !self.quiet && io::stderr().is_terminal() && io::stdout().is_terminal() && (cfg!(windows) || !dumb())
     }
 
-    /// Asks; the answer is one line, without blanks around it. An end of input is an empty one.
-    pub(super) fn ask(self, question: &str) -> Result<String, Error> {
+    /// Asks; the answer is one line, without blanks around it. `None` at the end of input.
+    pub(super) fn ask(self, question: &str) -> Result<Option<String>, Error> {
         let mut stderr = io::stderr();
         let asked = write!(stderr, "{} ", printable(question, LONGEST_LINE)).and_then(|()| stderr.flush());
         asked.map_err(Error::Terminal)?;
-        let mut answer = String::new();
-        match TYPED.get() {
+        let answer = match TYPED.get() {
             // Somebody reads already.
-            Some(typed) => answer = typed.lock().expect("nobody panics here").recv().unwrap_or_default(),
-            None => drop(io::stdin().read_line(&mut answer).map_err(Error::Terminal)?),
-        }
-        Ok(answer.trim().into())
+            Some(typed) => typed.lock().expect("nobody panics here").recv().ok(),
+            None => {
+                let mut answer = String::new();
+                let read = io::stdin().read_line(&mut answer).map_err(Error::Terminal)?;
+                (read > 0).then_some(answer)
+            }
+        };
+        Ok(trimmed(answer))
     }
 
     /// Asks whether something shall be; nothing is a yes, too. What is neither is asked again, and
-    /// counts as no in the end.
+    /// counts as no in the end, and so does the end of input: nobody has agreed.
     pub(super) fn agrees(self, question: &str) -> Result<bool, Error> {
         for _ in 0..TIMES_ASKED {
-            match self.ask(&format!("{question} [Y/n]"))?.to_ascii_lowercase().as_str() {
+            let Some(answer) = self.ask(&format!("{question} [Y/n]"))? else { return Ok(false) };
+            match answer.to_ascii_lowercase().as_str() {
                 "" | "y" | "yes" => return Ok(true),
                 "n" | "no" => return Ok(false),
                 _ => self.say("answer y or n"),
@@ -150,27 +155,26 @@ impl Terminal {
         Ok(false)
     }
 
-    /// Asks for something that must not be seen.
-    pub(super) fn ask_secret(self, question: &str) -> Result<String, Error> {
-        let answer = rpassword::prompt_password(format!("{} ", printable(question, LONGEST_LINE)));
-        Ok(answer.map_err(Error::Terminal)?.trim().into())
+    /// Asks for something that must not be seen. `None` at the end of input.
+    pub(super) fn ask_secret(self, question: &str) -> Result<Option<String>, Error> {
+        let answer = hidden::ask(&format!("{} ", printable(question, LONGEST_LINE)));
+        Ok(trimmed(answer.map_err(Error::Terminal)?))
     }
 
-    /// A secret that a program or a file gives us: the first line of stdin.
-    pub(super) fn read_secret(self) -> Result<String, Error> {
+    /// A secret, whoever gives it: asked for where a person is at the keyboard, else the first line of
+    /// stdin. The lines behind that are somebody else's.
+    pub(super) fn take_secret(self, question: &str) -> Result<String, Error> {
+        if io::stdin().is_terminal() {
+            return Ok(self.ask_secret(question)?.unwrap_or_default());
+        }
         let mut line = String::new();
-        io::stdin().take(MAX_SECRET).read_to_string(&mut line).map_err(Error::Terminal)?;
-        Ok(line.lines().next().unwrap_or_default().trim().into())
+        io::stdin().lock().take(MAX_SECRET).read_line(&mut line).map_err(Error::Terminal)?;
+        Ok(line.trim().into())
     }
 
     /// Whether somebody reads what is typed beside other things.
     pub(super) fn is_being_read(self) -> bool {
         TYPED.get().is_some()
-    }
-
-    /// The same; asked for, where a person is at the keyboard.
-    pub(super) fn take_secret(self, question: &str) -> Result<String, Error> {
-        if io::stdin().is_terminal() { self.ask_secret(question) } else { self.read_secret() }
     }
 
     /// A line that was typed while something else is waited for.
@@ -194,6 +198,15 @@ fn read_in_background() -> mpsc::Receiver<String> {
         }
     });
     lines
+}
+
+/// An answer without blanks around it. At the end of input nobody has pressed Enter, so the line
+/// with the question has yet to be ended.
+fn trimmed(answer: Option<String>) -> Option<String> {
+    if answer.is_none() {
+        let _ = io::stderr().write_all(b"\n"); // nobody may be left to read it
+    }
+    answer.map(|answer| answer.trim().into())
 }
 
 /// Writes data; false if nobody reads it.
