@@ -6,6 +6,7 @@ mod support;
 mod accounts;
 mod attacks;
 mod bad_input;
+mod browsers;
 mod clients;
 mod clock;
 mod completing;

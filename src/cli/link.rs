@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use super::accounts::label;
 use super::arguments::Link;
-use super::browser;
+use super::browser::{self, Opened};
 use super::call::{Reply, needed, text};
-use super::consent::{self, Consent, Wishes};
+use super::consent::{Consent, Waiting, Wishes};
 use super::entry::Entry;
 use super::environment;
 use super::error::Error;
 use super::git_config::Scope;
+use super::keyboard;
 use super::linked;
 use super::registration::{self, Registration};
 use super::terminal::Terminal;
+use crate::again;
 use crate::client::Start;
 use crate::credential::Attributes;
 use crate::instance::Instance;
@@ -123,7 +125,7 @@ fn guide(
     if !terminal.can_ask() {
         return Ok(None);
     }
-    if browser::is_here() && browser::open(registration.page()).is_ok() {
+    if matches!(browser::open(registration.page()), Ok(Opened::Yes)) {
         terminal.note("A browser was asked to open that page.");
     }
     for _ in 0..TRIES {
@@ -136,7 +138,7 @@ fn guide(
             Ok(Outcome::Unregistered(failure, _)) => return Err(failure.into()),
             // Before anybody was sent to a browser: the server does not know the application. After
             // that the keyboard is read already, which no secret may meet.
-            Err(Error::Refused(failure)) if failure.code == Code::Refused && !terminal.is_being_read() => {
+            Err(Error::Refused(failure)) if failure.code == Code::Refused && !keyboard::is_being_read() => {
                 terminal.say(&failure.to_string());
             }
             Err(why) => return Err(why),
@@ -147,20 +149,40 @@ fn guide(
 
 /// Asks the daemon to link, and goes through the consent with the person.
 fn attempt(wanted: &Link, application: &Application, terminal: Terminal) -> Result<Outcome, Error> {
-    let mut device = wanted.device;
+    let begin = |device| begin(wanted, application, device, terminal);
+    let mut waiting = begin(wanted.device)?;
     loop {
-        // Whether there is a second consent, for a spare login, the daemon may know from before.
-        let within = Duration::from_secs(wanted.timeout) * 2 + GRACE;
-        let mut request = request(wanted, application, device);
-        environment::add_to(&mut request);
-        let mut reply = Reply::to(&request, Start::IfAbsent, within)?;
-        let wishes = Wishes { timeout: wanted.timeout, paste: wanted.paste };
-        match consent::get(&mut reply, wishes, terminal)? {
-            // The daemon forgets the first attempt as soon as nobody waits for it.
-            Consent::OnAnotherDevice => device = true,
+        match waiting.go_on()? {
             Consent::Done(block) => return outcome(&block),
+            Consent::OnAnotherDevice => {
+                let mut other = begin(true)?;
+                match other.show_code()? {
+                    // The daemon forgets the first attempt as soon as nobody waits for it.
+                    None => waiting = other,
+                    Some(failure) => terminal.say(&format!(
+                        "There is no code: {}\nThe address above is still good, and waited for.",
+                        reason(&failure)
+                    )),
+                }
+            }
         }
     }
+}
+
+/// Why something failed, without the part that says what: here it is not over.
+fn reason(failure: &Failure) -> &str {
+    let (_, why) = failure.message.split_once(" was not linked").unwrap_or_default();
+    why.split_once(": ").map_or(&failure.message, |(_, why)| why)
+}
+
+fn begin(wanted: &Link, application: &Application, device: bool, terminal: Terminal) -> Result<Waiting, Error> {
+    // Whether there is a second consent, for a spare login, the daemon may know from before.
+    let within = Duration::from_secs(wanted.timeout) * 2 + GRACE;
+    let mut request = request(wanted, application, device);
+    let by_code = format!("{} --device", again::command(&request));
+    environment::add_to(&mut request);
+    let reply = Reply::to(&request, Start::IfAbsent, within)?;
+    Ok(Waiting::new(reply, Wishes { timeout: wanted.timeout, paste: wanted.paste, by_code }, terminal))
 }
 
 fn outcome(block: &Attributes) -> Result<Outcome, Error> {

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! link, unlink, status, log, use_account, repos, token, import, vault, configure, daemon   the verbs
-//!   registration, linked, consent -> paste, qr, browser   what only link needs
+//!   registration, linked, consent -> paste, qr, hint, browser   what only link needs
 //!   report, short, json -> time               how status looks
 //!   project, project_table -> time            how repos looks
 //!   whose                                     whom repos and token are for
@@ -17,7 +17,7 @@
 //!   seen                                      what use and import ask of names that may be wrong
 //! completion, man                             made from the command line's own description
 //! accounts -> call                            what the daemon says
-//! arguments, error, terminal -> hidden -> interrupt   what everybody needs
+//! arguments, error, terminal -> keyboard, hidden -> interrupt   what everybody needs
 //! ```
 
 use std::ffi::OsString;
@@ -49,9 +49,11 @@ mod git_login;
 mod helper_list;
 mod helper_path;
 mod hidden;
+mod hint;
 mod import;
 mod interrupt;
 mod json;
+mod keyboard;
 mod link;
 mod linked;
 mod log;

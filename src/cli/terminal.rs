@@ -3,18 +3,15 @@
 //! Names, reasons and paths come from servers, files and other people's config, and a terminal
 //! obeys control characters. So every text is cleaned here, on its way out, and nowhere else.
 
-use std::io::{self, BufRead, IsTerminal, Read, Write};
-use std::sync::{Mutex, OnceLock, mpsc};
+use std::io::{self, IsTerminal, Write};
 
 use super::error::Error;
 use super::hidden;
+use super::keyboard;
 use crate::credential::printable;
 
 /// An authorize URL with its challenge and scopes has under a thousand characters.
 const LONGEST_LINE: usize = 8000;
-
-/// More than any token or secret has.
-const MAX_SECRET: u64 = 64 * 1024;
 
 /// A person who has not said yes or no by then does not want to.
 const TIMES_ASKED: u32 = 3;
@@ -129,16 +126,7 @@ impl Terminal {
         let mut stderr = io::stderr();
         let asked = write!(stderr, "{} ", printable(question, LONGEST_LINE)).and_then(|()| stderr.flush());
         asked.map_err(Error::Terminal)?;
-        let answer = match TYPED.get() {
-            // Somebody reads already.
-            Some(typed) => typed.lock().expect("nobody panics here").recv().ok(),
-            None => {
-                let mut answer = String::new();
-                let read = io::stdin().read_line(&mut answer).map_err(Error::Terminal)?;
-                (read > 0).then_some(answer)
-            }
-        };
-        Ok(trimmed(answer))
+        Ok(trimmed(keyboard::line().map_err(Error::Terminal)?))
     }
 
     /// Asks whether something shall be; nothing is a yes, too. What is neither is asked again, and
@@ -167,37 +155,8 @@ impl Terminal {
         if io::stdin().is_terminal() {
             return Ok(self.ask_secret(question)?.unwrap_or_default());
         }
-        let mut line = String::new();
-        io::stdin().lock().take(MAX_SECRET).read_line(&mut line).map_err(Error::Terminal)?;
-        Ok(line.trim().into())
+        Ok(keyboard::line().map_err(Error::Terminal)?.unwrap_or_default().trim().into())
     }
-
-    /// Whether somebody reads what is typed beside other things.
-    pub(super) fn is_being_read(self) -> bool {
-        TYPED.get().is_some()
-    }
-
-    /// A line that was typed while something else is waited for.
-    pub(super) fn typed(self) -> Option<String> {
-        let typed = TYPED.get_or_init(|| Mutex::new(read_in_background()));
-        typed.lock().expect("nobody panics here").try_recv().ok()
-    }
-}
-
-/// The lines of stdin, once somebody has begun to read them beside other things: from then on
-/// every line comes from here.
-static TYPED: OnceLock<Mutex<mpsc::Receiver<String>>> = OnceLock::new();
-
-fn read_in_background() -> mpsc::Receiver<String> {
-    let (sender, lines) = mpsc::channel();
-    std::thread::spawn(move || {
-        for line in io::stdin().lines() {
-            if line.is_err() || line.is_ok_and(|line| sender.send(line).is_err()) {
-                return;
-            }
-        }
-    });
-    lines
 }
 
 /// An answer without blanks around it. At the end of input nobody has pressed Enter, so the line

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::address;
-use super::again;
+use crate::again;
 use crate::credential::Attributes;
 use crate::daemon::accounts::Accounts;
 use crate::daemon::config;
