@@ -11,7 +11,7 @@
 //!   report, short, json -> time               how status looks
 //!   project, project_table -> time            how repos looks
 //!   whose                                     whom repos and token are for
-//!   entry -> chain, helper_list, helper_path, git_config   what configure does to git's config
+//!   entry -> chain, helper_list, everybody, helper_path, git_config   what configure does to git's config
 //!   doctor/ -> chain, entry, git_config, daemon   finds what is wrong
 //!   choices -> git_config                     what use does to it
 //!   seen                                      what use and import ask of names that may be wrong
@@ -44,6 +44,7 @@ mod doctor;
 mod entry;
 mod environment;
 mod error;
+mod everybody;
 mod git_config;
 mod git_login;
 mod helper_list;
