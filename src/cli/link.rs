@@ -70,7 +70,7 @@ pub(super) fn run(wanted: &Link, terminal: Terminal) -> Result<u8, Error> {
             guided = true;
             let linked = guide(wanted, &mut application, &registration, terminal)?;
             let Some(linked) = linked else {
-                terminal.say(&registration.next_step());
+                terminal.say(&registration.next_step(&with_an_id(wanted, &registration)));
                 return Ok(Code::Usage.exit_code());
             };
             linked
@@ -88,19 +88,15 @@ pub(super) fn run(wanted: &Link, terminal: Terminal) -> Result<u8, Error> {
         terminal.say(&format!("there is no spare login: {why}; to try again: {again}"));
         code = Code::Relink.exit_code();
     }
-    if let Some(id) = application.id.filter(|_| guided && application.secret.is_none()) {
-        terminal.note(&registration::for_colleagues(&instance, &id));
+    let configured = match wanted.no_configure {
+        true => Ok(()),
+        false => offer_to_configure(wanted.yes, &instance, terminal),
+    };
+    // The last thing that is read, because it is for others too.
+    if let Some(id) = application.id.filter(|_| guided) {
+        terminal.note(&registration::for_colleagues(&instance, &id, application.secret.is_some()));
     }
-    if wanted.no_configure {
-        return Ok(code);
-    }
-    offer_to_configure(wanted.yes, &instance, terminal).inspect_err(|_| {
-        let short = instance.short();
-        terminal.say(&format!(
-            "{instance} is linked, but git is not set up for it: git credential-gitlab configure {short}"
-        ));
-    })?;
-    Ok(code)
+    configured.map(|()| code)
 }
 
 /// A secret of the person's that a flag promises. An empty line is none.
@@ -128,7 +124,9 @@ fn guide(
     if matches!(browser::open(registration.page()), Ok(Opened::Yes)) {
         terminal.note("A browser was asked to open that page.");
     }
-    for _ in 0..TRIES {
+    let mut left = TRIES;
+    loop {
+        left -= 1;
         let Some(id) = terminal.ask("Application ID:")?.filter(|id| !id.is_empty()) else { return Ok(None) };
         let secret = terminal.ask_secret("Secret (only if \"Confidential\" is ticked; else press Enter):")?;
         let Some(secret) = secret else { return Ok(None) };
@@ -138,13 +136,22 @@ fn guide(
             Ok(Outcome::Unregistered(failure, _)) => return Err(failure.into()),
             // Before anybody was sent to a browser: the server does not know the application. After
             // that the keyboard is read already, which no secret may meet.
-            Err(Error::Refused(failure)) if failure.code == Code::Refused && !keyboard::is_being_read() => {
+            Err(Error::Refused(failure)) if failure.code == Code::Refused && left > 0 && !keyboard::is_being_read() => {
                 terminal.say(&failure.to_string());
             }
             Err(why) => return Err(why),
         }
     }
-    Ok(None)
+}
+
+/// The command for the same link with an application, whose id is for the person to put in.
+fn with_an_id(wanted: &Link, registration: &Registration) -> String {
+    let application = Application { id: Some("ID".into()), ..Application::default() };
+    let mut request = request(wanted, &application, wanted.device);
+    if wanted.host.is_none() {
+        request.push("host", registration.short());
+    }
+    again::command(&request)
 }
 
 /// Asks the daemon to link, and goes through the consent with the person.
@@ -253,14 +260,20 @@ fn request(wanted: &Link, application: &Application, on_another_device: bool) ->
 
 /// A link is of no use until git asks us, so that is the default.
 fn offer_to_configure(yes: bool, instance: &Instance, terminal: Terminal) -> Result<(), Error> {
-    let entry = Entry::new(instance.clone(), Scope::Global, terminal);
-    let must_ask = !yes && terminal.can_ask() && !entry.is_in_place()?;
-    if must_ask && !terminal.agrees(&format!("Let git use it for {instance}?"))? {
-        terminal
-            .say(&format!("git does not use it; to change that: git credential-gitlab configure {}", instance.short()));
-        return Ok(());
-    }
-    entry.add()
+    let (entry, short) = (Entry::new(instance.clone(), Scope::Global, terminal), instance.short());
+    let add = || {
+        let must_ask = !yes && terminal.can_ask() && !entry.is_in_place()?;
+        if must_ask && !terminal.agrees(&format!("Let git use it for {instance}?"))? {
+            terminal.say(&format!("git does not use it; to change that: git credential-gitlab configure {short}"));
+            return Ok(());
+        }
+        entry.add()
+    };
+    add().inspect_err(|_| {
+        terminal.say(&format!(
+            "{instance} is linked, but git is not set up for it: git credential-gitlab configure {short}"
+        ));
+    })
 }
 
 #[cfg(test)]
