@@ -29,6 +29,7 @@ mod linking;
 mod linking_addresses;
 mod listener;
 mod memory;
+mod narrow;
 mod network;
 mod notices;
 mod pages;

@@ -259,7 +259,7 @@ fn show_code(block: &Attributes, terminal: Terminal) -> Result<(), Error> {
     let (host, url_with_code) = (text(block, "host"), text(block, "url_with_code"));
     terminal
         .say(&format!("To link {host}, open this page on any device, and enter the code:\n\n  {url}\n\n  {code}\n\n"));
-    if let Some(picture) = qr::picture(&url_with_code) {
+    if let Some(picture) = qr::picture(&url_with_code, terminal.room()) {
         terminal.note(&format!("{picture}\nThe picture leads there, with the code filled in: {url_with_code}"));
     }
     note_store(block, terminal);

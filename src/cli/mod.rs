@@ -17,7 +17,7 @@
 //!   seen                                      what use and import ask of names that may be wrong
 //! completion, man                             made from the command line's own description
 //! accounts -> call                            what the daemon says
-//! arguments, error, terminal -> keyboard, hidden -> interrupt   what everybody needs
+//! arguments, error, terminal -> wrap, keyboard, hidden -> interrupt   what everybody needs
 //! ```
 
 use std::ffi::OsString;
@@ -76,6 +76,7 @@ mod unlink;
 mod use_account;
 mod vault;
 mod whose;
+mod wrap;
 
 /// For the one who keeps words and must know ours.
 #[cfg(all(test, feature = "daemon"))]

@@ -8,6 +8,7 @@ use std::io::{self, IsTerminal, Write};
 use super::error::Error;
 use super::hidden;
 use super::keyboard;
+use super::wrap::wrap;
 use crate::credential::printable;
 
 /// An authorize URL with its challenge and scopes has under a thousand characters.
@@ -87,7 +88,8 @@ impl Terminal {
 
     /// What the person must know: failures, warnings, what to do.
     pub(super) fn say(self, text: &str) {
-        let _ = io::stderr().write_all(clean(text).as_bytes()); // nobody may be left to read it
+        let text = self.fitted(clean(text));
+        let _ = io::stderr().write_all(text.as_bytes()); // nobody may be left to read it
     }
 
     /// What the person may like to know.
@@ -102,6 +104,16 @@ impl Terminal {
         if self.verbose {
             self.say(text);
         }
+    }
+
+    /// How wide stderr is, if it is a terminal that says so.
+    pub(super) fn room(self) -> Option<usize> {
+        terminal_size::terminal_size_of(io::stderr()).map(|(width, _)| width.0.into())
+    }
+
+    /// A text for stderr, broken between words where it is narrow.
+    fn fitted(self, text: String) -> String {
+        self.room().map(|width| wrap(&text, width)).unwrap_or(text)
     }
 
     /// Whether the person wants to see that, too.
@@ -124,7 +136,8 @@ impl Terminal {
     /// Asks; the answer is one line, without blanks around it. `None` at the end of input.
     pub(super) fn ask(self, question: &str) -> Result<Option<String>, Error> {
         let mut stderr = io::stderr();
-        let asked = write!(stderr, "{} ", printable(question, LONGEST_LINE)).and_then(|()| stderr.flush());
+        let question = self.fitted(printable(question, LONGEST_LINE));
+        let asked = write!(stderr, "{question} ").and_then(|()| stderr.flush());
         asked.map_err(Error::Terminal)?;
         Ok(trimmed(keyboard::line().map_err(Error::Terminal)?))
     }
@@ -145,7 +158,8 @@ impl Terminal {
 
     /// Asks for something that must not be seen. `None` at the end of input.
     pub(super) fn ask_secret(self, question: &str) -> Result<Option<String>, Error> {
-        let answer = hidden::ask(&format!("{} ", printable(question, LONGEST_LINE)));
+        let question = self.fitted(printable(question, LONGEST_LINE));
+        let answer = hidden::ask(&format!("{question} "));
         Ok(trimmed(answer.map_err(Error::Terminal)?))
     }
 
