@@ -9,7 +9,7 @@
 //!
 //! ```text
 //! helper, cli -> client -> endpoint, protocol, place -> instance, credential
-//! cli, daemon -> access, absent, unreached -> label, rights, idn -> instance; shell
+//! cli, daemon -> access, absent, unreached, again -> label, rights, idn -> instance; shell
 //! daemon/server -> journal -> asker -> words
 //! daemon/server -> link, examine, vault, accounts -> account -> renewal, notices -> schedule, lid, gitlab, store -> secret, clock
 //! ```
@@ -26,6 +26,8 @@
 #[cfg(any(feature = "cli", feature = "daemon"))]
 pub mod absent;
 pub mod access;
+#[cfg(any(feature = "cli", feature = "daemon"))]
+pub mod again;
 pub mod client;
 pub mod credential;
 pub mod endpoint;

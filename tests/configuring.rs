@@ -1,8 +1,9 @@
 //! git config is the person's: ours is added and removed, and nothing else is touched.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
-use crate::support::{HELPER, Sandbox};
+use crate::support::{HELPER, Sandbox, make_private, run};
 
 #[test]
 fn other_helpers_and_comments_stay_as_they_are() {
@@ -42,7 +43,7 @@ fn a_helper_in_a_config_that_comes_later_is_named() {
     sandbox.git(["config", "--global", "credential.helper", "store"]).succeeded();
     let mut configure = sandbox.command(HELPER);
     configure.args(["configure", "--system", "gitlab.example.com"]).env_remove("GIT_CONFIG_NOSYSTEM");
-    let told = crate::support::run::finish(configure, "").succeeded();
+    let told = run::finish(configure, "").succeeded();
     assert!(told.stderr.contains("warning: git also gives") && told.stderr.contains("store"), "{told:?}");
 }
 
@@ -66,7 +67,7 @@ fn git_asks_only_us_for_a_configured_host() {
     sandbox.link();
     let mut fill = sandbox.command("git");
     fill.args(["credential", "fill"]);
-    let filled = crate::support::run::finish(fill, sandbox.question()).succeeded();
+    let filled = run::finish(fill, sandbox.question()).succeeded();
     assert_eq!(filled.attribute("password"), Some(sandbox.token()));
     assert!(fs::read_to_string(sandbox.home().join(".gitconfig")).expect("readable").contains(HELPER));
 }
@@ -113,4 +114,58 @@ fn whoever_comes_from_another_helper_links_and_has_moved() {
         sandbox.verb(["unlink"]).succeeded();
         assert_eq!(fs::read_to_string(&file).expect("text"), before);
     }
+}
+
+/// A directory that anybody may look into, and nobody but root may write to.
+fn unwritable() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o555)).expect("set");
+    directory
+}
+
+#[test]
+fn who_may_not_write_the_config_of_all_is_told_the_command_that_may() {
+    let sandbox = Sandbox::new();
+    let directory = unwritable();
+    let is_root = run::finish(sandbox.command("id"), "").stdout.starts_with("uid=0");
+    // Root may write anywhere, so somebody else does this; one who can get at our programs.
+    let somebody = || {
+        let mut command = sandbox.command(if is_root { "setpriv" } else { "env" });
+        command.args(if is_root { &["--reuid=65534", "--clear-groups", HELPER][..] } else { &[HELPER] });
+        command.env("HOME", directory.path()).current_dir("/");
+        command.env("GIT_CONFIG_SYSTEM", directory.path().join("gitconfig")).env_remove("GIT_CONFIG_NOSYSTEM");
+        command
+    };
+    let mut can_run = somebody();
+    can_run.arg("version");
+    if run::finish(can_run, "").code != Some(0) {
+        eprintln!("skipped: nobody else can get at the programs here");
+        return;
+    }
+    let mut configure = somebody();
+    configure.args(["configure", "gitlab.example.com", "--system", "--client-id", "1a2b3c"]);
+    let told = run::finish(configure, "").ended_with(1);
+    let command = format!("sudo {HELPER} configure gitlab.example.com --system --client-id 1a2b3c\n");
+    assert!(told.stderr.contains("; to do it as root: ") && told.stderr.ends_with(&command), "{told:?}");
+}
+
+#[test]
+fn a_program_that_others_can_not_run_is_not_given_to_all_without_a_word() {
+    let mut sandbox = Sandbox::new();
+    let (programs, system) = (sandbox.path("programs"), sandbox.path("gitconfig of the system"));
+    make_private(&programs);
+    std::os::unix::fs::symlink(HELPER, programs.join("git-credential-gitlab")).expect("a link");
+    sandbox.set("PATH", format!("{}:{}", programs.display(), std::env::var("PATH").expect("text")));
+    sandbox.set("GIT_CONFIG_SYSTEM", &system);
+    sandbox.set("GIT_CONFIG_NOSYSTEM", "0");
+    let told = sandbox.verb(["configure", "gitlab.example.com", "--system"]).succeeded();
+    let closed = format!("because {} is closed to them", programs.display());
+    for part in
+        ["warning: others on this machine can't run ", &closed, "/usr/local/bin/git-credential-gitlab configure"]
+    {
+        assert!(told.stderr.contains(part), "{part:?} in {told:?}");
+    }
+    // For oneself that is as it should be.
+    let told = sandbox.verb(["configure", "gitlab.example.com"]).succeeded();
+    assert!(!told.stderr.contains("others on this machine"), "{told:?}");
 }

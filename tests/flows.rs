@@ -278,6 +278,52 @@ fn in_a_terminal_one_can_change_ones_mind() {
 }
 
 #[test]
+fn who_wants_a_code_where_there_is_none_keeps_the_address_that_was_shown() {
+    let mut sandbox = Sandbox::new();
+    sandbox.gitlab.configure(|modes| modes.device_grant = false);
+    sandbox.set("BROWSER", "true");
+    let line = format!("{HELPER} link {} --client-id {} --yes", sandbox.gitlab.url(), sandbox.client_id);
+    let mut pty = Pty::run(&sandbox, &line);
+    let address = pty.wait_for_line("/oauth/authorize?");
+    pty.wait_for("Waiting for your consent until");
+    for _ in 0..2 {
+        pty.type_line("d");
+        pty.wait_for("There is no code: the server has no device flow");
+        pty.wait_for("The address above is still good");
+    }
+    sandbox.browser("alice").visit(&address).expect("a visit");
+    let (code, screen) = pty.finish();
+    assert_eq!(code, Some(0), "{screen}");
+    assert!(screen.contains("as alice"), "{screen}");
+}
+
+#[test]
+fn who_has_nothing_to_paste_with_is_not_told_to() {
+    let sandbox = Sandbox::new();
+    let url = sandbox.gitlab.url();
+    let by_code = format!("git credential-gitlab link {url} --client-id {} --device", sandbox.client_id);
+    // Nothing comes from the beginning, or the end comes while a browser is awaited.
+    for from_the_beginning in [true, false] {
+        let mut started = match from_the_beginning {
+            true => {
+                let mut command = sandbox.command(HELPER);
+                command.args(["link", url, "--client-id", &sandbox.client_id, "--yes", "--paste"]);
+                Started::new(command)
+            }
+            false => begin(&sandbox, &["--paste"]),
+        };
+        let typed = started.child.stdin.take();
+        let address = started.wait_for_line(|line| line.contains("/oauth/authorize?"));
+        drop(typed);
+        started.wait_for_line(|line| line.contains("Nothing can be pasted here") && line.contains(&by_code));
+        sandbox.browser("alice").visit(address.trim()).expect("a visit");
+        let finished = started.finish().succeeded();
+        assert_eq!(finished.stderr.contains("paste it here"), !from_the_beginning, "{finished:?}");
+        assert_eq!(finished.stderr.matches("Nothing can be pasted").count(), 1, "{finished:?}");
+    }
+}
+
+#[test]
 fn a_terminal_without_a_browser_says_that_an_address_can_be_pasted_before_it_waits() {
     let sandbox = Sandbox::new();
     let line = format!("{HELPER} link {} --client-id {} --yes", sandbox.gitlab.url(), sandbox.client_id);

@@ -80,7 +80,7 @@ fn ctrl_c_on_a_terminal_ends_everything() {
         requests.iter().filter(|request| request.endpoint == Endpoint::Git).count() >= 2
     }));
     pty.press("\u{3}");
-    pty.wait_for("not done 2; to go on: git credential-gitlab import --dir");
+    pty.wait_for("not done 2; to go on:\r\ngit credential-gitlab import --dir");
     let (code, screen) = pty.finish();
     assert_eq!(code, Some(130), "{screen}");
     assert!(!sandbox.path("src").exists(), "{:?}", below(&sandbox.path("src")));

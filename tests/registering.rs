@@ -38,7 +38,54 @@ fn the_first_person_is_guided_and_told_what_to_tell_others() {
     let short = sandbox.gitlab.url();
     let line = format!("git credential-gitlab link {short} --client-id {}", sandbox.client_id);
     assert!(screen.contains(&line), "{screen}");
-    assert!(screen.contains("configure") && screen.contains("--system --client-id"), "{screen}");
+    let last = screen.lines().last().unwrap_or_default();
+    assert!(last.ends_with(&format!("configure {short} --system --client-id {}", sandbox.client_id)), "{screen}");
+}
+
+#[test]
+fn what_is_for_colleagues_comes_after_the_last_question() {
+    let sandbox = Sandbox::new();
+    let mut pty = Pty::run(&sandbox, &format!("{HELPER} link {}", sandbox.gitlab.url()));
+    pty.wait_for(CLIENT_ID);
+    pty.type_line(&sandbox.client_id);
+    pty.wait_for(SECRET);
+    pty.type_line("");
+    let address = pty.wait_for_line("/oauth/authorize?");
+    sandbox.browser("alice").visit(&address).expect("a visit");
+    pty.wait_for("[Y/n]");
+    pty.type_line("n");
+    pty.wait_for("git does not use it");
+    pty.wait_for("Others on this GitLab can use the same application: ");
+    let (code, screen) = pty.finish();
+    assert_eq!(code, Some(0), "{screen}");
+}
+
+#[test]
+fn who_gives_three_wrong_ids_hears_what_the_server_refused() {
+    let sandbox = Sandbox::new();
+    let mut pty = guided(&sandbox);
+    for wrong in ["1a", "2b", "3c"] {
+        pty.type_line(wrong);
+        pty.wait_for(SECRET);
+        pty.type_line("");
+        pty.wait_for(&format!("has no application with the id {wrong} "));
+    }
+    let (code, screen) = pty.finish();
+    assert_eq!(code, Some(6), "{screen}");
+    assert!(!screen.contains("Then type"), "{screen}");
+}
+
+#[test]
+fn the_command_to_go_on_with_keeps_what_was_asked_for() {
+    let sandbox = Sandbox::new();
+    let url = sandbox.gitlab.url();
+    let flags = ["--account", "alice", "--store", "file", "--spare", "--read-only"];
+    let told = sandbox.verb(["link", url].into_iter().chain(flags)).ended_with(2);
+    let command =
+        format!("\ngit credential-gitlab link {url} --client-id ID --account alice --store file --spare --read-only\n");
+    for part in [&command, "--client-secret-stdin", &format!("link {url} --client-id ID)"), "/admin/applications"] {
+        assert!(told.stderr.contains(part), "{part:?} in {told:?}");
+    }
 }
 
 #[test]
@@ -56,6 +103,9 @@ fn a_confidential_application_is_linked_with_its_secret_which_nobody_sees() {
     let (code, screen) = pty.finish();
     assert_eq!(code, Some(0), "{screen}");
     assert!(!screen.contains(&secret), "{screen}");
+    let (short, id) = (sandbox.gitlab.url(), &application.client_id);
+    let others = format!("git credential-gitlab link {short} --client-id {id} --client-secret-stdin");
+    assert!(screen.trim_end().ends_with(&others), "{screen}");
     // Its renewals have the secret, too, also in the next daemon; and no file that others could read.
     let dead = sandbox.token();
     sandbox.verb(["daemon", "stop"]).succeeded();

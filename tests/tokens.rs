@@ -145,7 +145,7 @@ fn what_is_pasted_by_mistake_is_named_and_sent_nowhere() {
         ("acme-glptt-abcdef", "a pipeline trigger token"),
         (&pair, "an OAuth token"),
         ("two words", "is no token"),
-        ("", "no token was given"),
+        ("", "no access token was given"),
     ] {
         let told = link(&sandbox, mistake, &[]).ended_with(2);
         assert!(told.stderr.contains(named), "{mistake}: {told:?}");

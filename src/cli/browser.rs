@@ -1,12 +1,22 @@
 //! Opening an address in the person's browser: `$BROWSER`, else the desktop's.
 //!
 //! The browser gets none of our streams and runs on by itself. The address was printed before,
-//! so whatever fails here is worth a note and no more.
+//! so whatever fails here is worth a sentence and no more.
 
 use std::env;
 use std::ffi::OsStr;
+use std::fmt;
 use std::io;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What can't start fails within that time: a command that is not there, a desktop without a browser.
+/// What is still there by then is a browser, or has one to wait for.
+const FAILS_WITHIN: Duration = Duration::from_secs(1);
+
+/// How often a program is looked at until then; most hand the address over in less, and end.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// What was done.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,13 +27,69 @@ pub(super) enum Opened {
     NoDesktop,
 }
 
-/// Opens the address, if a browser is plausible here.
-pub(super) fn open(url: &str) -> io::Result<Opened> {
-    match is_set("BROWSER") {
-        true => command(&env::var_os("BROWSER").unwrap_or_default(), url).spawn().map(|_| Opened::Yes),
-        false if has_desktop() => open::that_detached(url).map(|()| Opened::Yes),
-        false => Ok(Opened::NoDesktop),
+/// Why no browser was started.
+#[derive(Debug)]
+pub(super) enum NotOpened {
+    /// The command in `$BROWSER` could not be run, or ended with an error.
+    Variable(String, String),
+    /// The desktop has no program for that.
+    NoOpener,
+    /// The desktop's program for that ended with an error; which, it tells nobody.
+    Opener,
+}
+
+impl fmt::Display for NotOpened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotOpened::Variable(command, how) => write!(f, "the command in BROWSER ({command}) {how}"),
+            NotOpened::NoOpener => f.write_str("this desktop has no program that opens addresses (xdg-open)"),
+            NotOpened::Opener => f.write_str("this desktop's program that opens addresses ended with an error"),
+        }
     }
+}
+
+/// Opens the address, if a browser is plausible here.
+pub(super) fn open(url: &str) -> Result<Opened, NotOpened> {
+    match env::var_os("BROWSER").filter(|commands| !commands.is_empty()) {
+        Some(commands) => open_by(&commands, url).map_err(|how| NotOpened::Variable(shown(&commands), how)),
+        None if has_desktop() => open::that_detached_with_timeout(url, FAILS_WITHIN).map_err(|why| match why.kind() {
+            io::ErrorKind::NotFound => NotOpened::NoOpener,
+            _ => NotOpened::Opener, // its text has the whole address in it
+        }),
+        None => return Ok(Opened::NoDesktop),
+    }
+    .map(|()| Opened::Yes)
+}
+
+fn open_by(commands: &OsStr, url: &str) -> Result<(), String> {
+    let mut child = command(commands, url).spawn().map_err(|why| format!("can't be run: {why}"))?;
+    match failed_at_once(&mut child) {
+        Some(status) => Err(match status.code() {
+            // What a shell says of a command that is not there, or is no program.
+            Some(127) if cfg!(unix) => "was not found".into(),
+            Some(126) if cfg!(unix) => "is not a program".into(),
+            Some(code) => format!("ended with exit code {code}"),
+            None => "was killed".into(),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// How a program has failed, if it did so at once.
+fn failed_at_once(child: &mut Child) -> Option<ExitStatus> {
+    let until = Instant::now() + FAILS_WITHIN;
+    while Instant::now() < until {
+        match child.try_wait() {
+            Ok(None) => thread::sleep(LOOK),
+            Ok(Some(status)) if !status.success() => return Some(status),
+            Ok(Some(_)) | Err(_) => return None,
+        }
+    }
+    None
+}
+
+fn shown(commands: &OsStr) -> String {
+    commands.to_string_lossy().into_owned()
 }
 
 /// Whether a browser can be opened that reaches this machine's loopback address: the one that

@@ -47,8 +47,10 @@ pub(super) enum GitError {
     Missing,
     /// It could not be run.
     NotRun(io::Error),
-    /// It ran and said why not: a broken file with its line, a file that may not be written.
+    /// It ran and said why not: a broken file with its line.
     Refused(String),
+    /// It ran and said why it wrote nothing: a file that may not be written.
+    NotWritten(String),
     /// A value that we can neither compare nor write back.
     NotText(String),
 }
@@ -58,7 +60,8 @@ impl fmt::Display for GitError {
         match self {
             GitError::Missing => f.write_str("git is not installed, or not on PATH"),
             GitError::NotRun(why) => write!(f, "git could not be run: {why}"),
-            GitError::Refused(why) => write!(f, "git could not read or write its config: {why}"),
+            GitError::Refused(why) => write!(f, "git could not read its config: {why}"),
+            GitError::NotWritten(why) => write!(f, "git could not write its config: {why}"),
             GitError::NotText(key) => write!(f, "git config was not changed: {key} has a value that is not UTF-8"),
         }
     }
@@ -237,13 +240,13 @@ impl Git {
         match output.status.code() {
             Some(0) => Ok(output.stdout),
             Some(1) if output.stderr.is_empty() => Ok(Vec::new()),
-            _ => Err(refused(&output)),
+            _ => Err(GitError::Refused(said(&output))),
         }
     }
 
     fn write(&self, arguments: &[&str]) -> Result<(), GitError> {
         let output = self.run(arguments)?;
-        if output.status.success() { Ok(()) } else { Err(refused(&output)) }
+        if output.status.success() { Ok(()) } else { Err(GitError::NotWritten(said(&output))) }
     }
 
     fn run(&self, arguments: &[&str]) -> Result<Output, GitError> {
@@ -274,9 +277,9 @@ fn run(mut command: Command) -> Result<Output, GitError> {
 }
 
 /// git's own words: they name the file and the line.
-fn refused(output: &Output) -> GitError {
+fn said(output: &Output) -> String {
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    GitError::Refused(if said.is_empty() { output.status.to_string() } else { said })
+    if said.is_empty() { output.status.to_string() } else { said }
 }
 
 /// What git printed with `-z`: fields that end in NUL.

@@ -38,8 +38,13 @@ impl std::error::Error for NoHelper {}
 
 /// The value that means our helper.
 pub(super) fn value() -> Result<String, NoHelper> {
-    let path = find().ok_or(NoHelper::NotInstalled)?;
+    let path = program()?;
     to_value(&path).ok_or(NoHelper::BadPath(path))
+}
+
+/// Our helper's program.
+pub(super) fn program() -> Result<PathBuf, NoHelper> {
+    find().ok_or(NoHelper::NotInstalled)
 }
 
 /// The helper that is installed with us, by the name under which it will still be found after

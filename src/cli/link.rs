@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use super::accounts::label;
 use super::arguments::Link;
-use super::browser;
+use super::browser::{self, Opened};
 use super::call::{Reply, needed, text};
-use super::consent::{self, Consent, Wishes};
+use super::consent::{Consent, Waiting, Wishes};
 use super::entry::Entry;
 use super::environment;
 use super::error::Error;
 use super::git_config::Scope;
+use super::keyboard;
 use super::linked;
 use super::registration::{self, Registration};
 use super::terminal::Terminal;
+use crate::again;
 use crate::client::Start;
 use crate::credential::Attributes;
 use crate::instance::Instance;
@@ -56,8 +58,9 @@ struct Application {
 
 /// Links an account, then lets git use it.
 pub(super) fn run(wanted: &Link, terminal: Terminal) -> Result<u8, Error> {
-    let secret = if wanted.client_secret_stdin { Some(terminal.read_secret()?) } else { None };
-    let token = if wanted.token_stdin { Some(token(terminal)?) } else { None };
+    let given = |flag: bool, what| if flag { secret(what, terminal).map(Some) } else { Ok(None) };
+    let (secret, token) =
+        (given(wanted.client_secret_stdin, "secret of the application")?, given(wanted.token_stdin, "access token")?);
     let mut application = Application { id: wanted.client_id.clone(), secret, token };
     let mut guided = false;
     let linked = match attempt(wanted, &application, terminal)? {
@@ -67,7 +70,7 @@ pub(super) fn run(wanted: &Link, terminal: Terminal) -> Result<u8, Error> {
             guided = true;
             let linked = guide(wanted, &mut application, &registration, terminal)?;
             let Some(linked) = linked else {
-                terminal.say(&registration.next_step());
+                terminal.say(&registration.next_step(&with_an_id(wanted, &registration)));
                 return Ok(Code::Usage.exit_code());
             };
             linked
@@ -85,27 +88,25 @@ pub(super) fn run(wanted: &Link, terminal: Terminal) -> Result<u8, Error> {
         terminal.say(&format!("there is no spare login: {why}; to try again: {again}"));
         code = Code::Relink.exit_code();
     }
-    if let Some(id) = application.id.filter(|_| guided && application.secret.is_none()) {
-        terminal.note(&registration::for_colleagues(&instance, &id));
+    let configured = match wanted.no_configure {
+        true => Ok(()),
+        false => offer_to_configure(wanted.yes, &instance, terminal),
+    };
+    // The last thing that is read, because it is for others too.
+    if let Some(id) = application.id.filter(|_| guided) {
+        terminal.note(&registration::for_colleagues(&instance, &id, application.secret.is_some()));
     }
-    if wanted.no_configure {
-        return Ok(code);
-    }
-    offer_to_configure(wanted.yes, &instance, terminal).inspect_err(|_| {
-        let short = instance.short();
-        terminal.say(&format!(
-            "{instance} is linked, but git is not set up for it: git credential-gitlab configure {short}"
-        ));
-    })?;
-    Ok(code)
+    configured.map(|()| code)
 }
 
-/// The token that a person made. An empty line is none.
-fn token(terminal: Terminal) -> Result<String, Error> {
-    let token = terminal.take_secret("Access token (it is not shown):")?;
-    match token.is_empty() {
-        true => Err(Failure::new(Code::Usage, "no token was given: its place is the first line of stdin").into()),
-        false => Ok(token),
+/// A secret of the person's that a flag promises. An empty line is none.
+fn secret(what: &str, terminal: Terminal) -> Result<String, Error> {
+    let given = terminal.take_secret(&format!("The {what} (it is not shown):"))?;
+    match given.is_empty() {
+        true => {
+            Err(Failure::new(Code::Usage, format!("no {what} was given: its place is the first line of stdin")).into())
+        }
+        false => Ok(given),
     }
 }
 
@@ -120,46 +121,75 @@ fn guide(
     if !terminal.can_ask() {
         return Ok(None);
     }
-    if browser::is_here() && browser::open(registration.page()).is_ok() {
+    if matches!(browser::open(registration.page()), Ok(Opened::Yes)) {
         terminal.note("A browser was asked to open that page.");
     }
-    for _ in 0..TRIES {
-        application.id = Some(terminal.ask("Application ID:")?).filter(|id| !id.is_empty());
-        if application.id.is_none() {
-            return Ok(None);
-        }
+    let mut left = TRIES;
+    loop {
+        left -= 1;
+        let Some(id) = terminal.ask("Application ID:")?.filter(|id| !id.is_empty()) else { return Ok(None) };
         let secret = terminal.ask_secret("Secret (only if \"Confidential\" is ticked; else press Enter):")?;
-        application.secret = Some(secret).filter(|secret| !secret.is_empty());
+        let Some(secret) = secret else { return Ok(None) };
+        (application.id, application.secret) = (Some(id), Some(secret).filter(|secret| !secret.is_empty()));
         match attempt(wanted, application, terminal) {
             Ok(Outcome::Linked(linked)) => return Ok(Some(linked)),
             Ok(Outcome::Unregistered(failure, _)) => return Err(failure.into()),
             // Before anybody was sent to a browser: the server does not know the application. After
             // that the keyboard is read already, which no secret may meet.
-            Err(Error::Refused(failure)) if failure.code == Code::Refused && !terminal.is_being_read() => {
+            Err(Error::Refused(failure)) if failure.code == Code::Refused && left > 0 && !keyboard::is_being_read() => {
                 terminal.say(&failure.to_string());
             }
             Err(why) => return Err(why),
         }
     }
-    Ok(None)
+}
+
+/// The command for the same link with an application, whose id is for the person to put in.
+fn with_an_id(wanted: &Link, registration: &Registration) -> String {
+    let application = Application { id: Some("ID".into()), ..Application::default() };
+    let mut request = request(wanted, &application, wanted.device);
+    if wanted.host.is_none() {
+        request.push("host", registration.short());
+    }
+    again::command(&request)
 }
 
 /// Asks the daemon to link, and goes through the consent with the person.
 fn attempt(wanted: &Link, application: &Application, terminal: Terminal) -> Result<Outcome, Error> {
-    let mut device = wanted.device;
+    let begin = |device| begin(wanted, application, device, terminal);
+    let mut waiting = begin(wanted.device)?;
     loop {
-        // Whether there is a second consent, for a spare login, the daemon may know from before.
-        let within = Duration::from_secs(wanted.timeout) * 2 + GRACE;
-        let mut request = request(wanted, application, device);
-        environment::add_to(&mut request);
-        let mut reply = Reply::to(&request, Start::IfAbsent, within)?;
-        let wishes = Wishes { timeout: wanted.timeout, paste: wanted.paste };
-        match consent::get(&mut reply, wishes, terminal)? {
-            // The daemon forgets the first attempt as soon as nobody waits for it.
-            Consent::OnAnotherDevice => device = true,
+        match waiting.go_on()? {
             Consent::Done(block) => return outcome(&block),
+            Consent::OnAnotherDevice => {
+                let mut other = begin(true)?;
+                match other.show_code()? {
+                    // The daemon forgets the first attempt as soon as nobody waits for it.
+                    None => waiting = other,
+                    Some(failure) => terminal.say(&format!(
+                        "There is no code: {}\nThe address above is still good, and waited for.",
+                        reason(&failure)
+                    )),
+                }
+            }
         }
     }
+}
+
+/// Why something failed, without the part that says what: here it is not over.
+fn reason(failure: &Failure) -> &str {
+    let (_, why) = failure.message.split_once(" was not linked").unwrap_or_default();
+    why.split_once(": ").map_or(&failure.message, |(_, why)| why)
+}
+
+fn begin(wanted: &Link, application: &Application, device: bool, terminal: Terminal) -> Result<Waiting, Error> {
+    // Whether there is a second consent, for a spare login, the daemon may know from before.
+    let within = Duration::from_secs(wanted.timeout) * 2 + GRACE;
+    let mut request = request(wanted, application, device);
+    let by_code = format!("{} --device", again::command(&request));
+    environment::add_to(&mut request);
+    let reply = Reply::to(&request, Start::IfAbsent, within)?;
+    Ok(Waiting::new(reply, Wishes { timeout: wanted.timeout, paste: wanted.paste, by_code }, terminal))
 }
 
 fn outcome(block: &Attributes) -> Result<Outcome, Error> {
@@ -230,14 +260,20 @@ fn request(wanted: &Link, application: &Application, on_another_device: bool) ->
 
 /// A link is of no use until git asks us, so that is the default.
 fn offer_to_configure(yes: bool, instance: &Instance, terminal: Terminal) -> Result<(), Error> {
-    let entry = Entry::new(instance.clone(), Scope::Global, terminal);
-    let must_ask = !yes && terminal.can_ask() && !entry.is_in_place()?;
-    if must_ask && !terminal.agrees(&format!("Let git use it for {instance}?"))? {
-        terminal
-            .say(&format!("git does not use it; to change that: git credential-gitlab configure {}", instance.short()));
-        return Ok(());
-    }
-    entry.add()
+    let (entry, short) = (Entry::new(instance.clone(), Scope::Global, terminal), instance.short());
+    let add = || {
+        let must_ask = !yes && terminal.can_ask() && !entry.is_in_place()?;
+        if must_ask && !terminal.agrees(&format!("Let git use it for {instance}?"))? {
+            terminal.say(&format!("git does not use it; to change that: git credential-gitlab configure {short}"));
+            return Ok(());
+        }
+        entry.add()
+    };
+    add().inspect_err(|_| {
+        terminal.say(&format!(
+            "{instance} is linked, but git is not set up for it: git credential-gitlab configure {short}"
+        ));
+    })
 }
 
 #[cfg(test)]

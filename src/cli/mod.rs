@@ -7,17 +7,17 @@
 //!
 //! ```text
 //! link, unlink, status, log, use_account, repos, token, import, vault, configure, daemon   the verbs
-//!   registration, linked, consent -> paste, qr, browser   what only link needs
+//!   registration, linked, consent -> paste, qr, hint, browser   what only link needs
 //!   report, short, json -> time               how status looks
 //!   project, project_table -> time            how repos looks
 //!   whose                                     whom repos and token are for
-//!   entry -> chain, helper_list, helper_path, git_config   what configure does to git's config
+//!   entry -> chain, helper_list, everybody, helper_path, git_config   what configure does to git's config
 //!   doctor/ -> chain, entry, git_config, daemon   finds what is wrong
 //!   choices -> git_config                     what use does to it
 //!   seen                                      what use and import ask of names that may be wrong
 //! completion, man                             made from the command line's own description
 //! accounts -> call                            what the daemon says
-//! arguments, error, terminal                  what everybody needs
+//! arguments, error, terminal -> wrap, keyboard, hidden -> interrupt   what everybody needs
 //! ```
 
 use std::ffi::OsString;
@@ -44,12 +44,17 @@ mod doctor;
 mod entry;
 mod environment;
 mod error;
+mod everybody;
 mod git_config;
 mod git_login;
 mod helper_list;
 mod helper_path;
+mod hidden;
+mod hint;
 mod import;
+mod interrupt;
 mod json;
+mod keyboard;
 mod link;
 mod linked;
 mod log;
@@ -71,6 +76,7 @@ mod unlink;
 mod use_account;
 mod vault;
 mod whose;
+mod wrap;
 
 /// For the one who keeps words and must know ours.
 #[cfg(all(test, feature = "daemon"))]

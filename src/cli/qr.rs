@@ -5,13 +5,18 @@ use std::io::{self, IsTerminal};
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 
-/// The picture, if the terminal can show it: it needs block characters, and a person to look.
-pub(super) fn picture(address: &str) -> Option<String> {
+/// The picture, if the terminal can show it: it needs block characters, room for them if it is known
+/// how much there is, and a person to look.
+pub(super) fn picture(address: &str, room: Option<usize>) -> Option<String> {
     let shows_blocks = io::stderr().is_terminal() && is_utf8(|name| std::env::var(name).ok());
     if address.is_empty() || !shows_blocks {
         return None;
     }
-    draw(address)
+    draw(address).filter(|picture| fits(picture, room))
+}
+
+fn fits(picture: &str, room: Option<usize>) -> bool {
+    room.is_none_or(|room| picture.lines().all(|line| line.chars().count() <= room))
 }
 
 fn draw(address: &str) -> Option<String> {
@@ -36,7 +41,9 @@ mod tests {
     fn a_picture_fits_a_small_terminal() {
         let picture = draw("https://gitlab.example.com/oauth/device?user_code=ABCD1234").expect("short enough");
         assert!(picture.lines().count() <= 24, "{}", picture.lines().count());
-        assert!(picture.lines().all(|line| line.chars().count() <= 45));
+        let wide = picture.lines().map(|line| line.chars().count()).max().expect("it has lines");
+        assert!(wide <= 45);
+        assert!(fits(&picture, None) && fits(&picture, Some(wide)) && !fits(&picture, Some(wide - 1)));
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 use super::call::{needed, text};
 use super::error::Error;
+use super::everybody;
 use crate::credential::Attributes;
 use crate::instance::Instance;
+use crate::shell::quoted;
 
 /// What the daemon says about the application that is missing.
 #[derive(Debug)]
@@ -40,7 +42,9 @@ impl Registration {
              \n     Confidential: NOT ticked\
              \n     Scopes ticked: {scopes}{reading}\
              \n  3. press Save application\
-             \n  4. copy the Application ID (and, only if your rules ask for a confidential one, the secret)\n\n"
+             \n  4. copy the Application ID (and, only if your rules ask for a confidential one, the secret)\n\
+             \nIt serves everybody on this GitLab. So that it stays when you leave, a group (under Settings > \
+             Applications) or an administrator ({host}/admin/applications) can register it in the same way.\n\n"
         )
     }
 
@@ -49,24 +53,43 @@ impl Registration {
         &self.page
     }
 
-    /// How to go on, where nobody can be asked for the Application ID.
-    pub(super) fn next_step(&self) -> String {
-        let short = Instance::parse(&self.host).map_or_else(|_| self.host.clone(), |instance| instance.short());
+    /// What a person types to mean the GitLab.
+    pub(super) fn short(&self) -> String {
+        Instance::parse(&self.host).map_or_else(|_| self.host.clone(), |instance| instance.short())
+    }
+
+    /// How to go on, where nobody can be asked for the Application ID: with this command.
+    pub(super) fn next_step(&self, command: &str) -> String {
+        let (host, short) = (&self.host, self.short());
+        // What the person wants besides is not for others.
+        let others = match command.ends_with("--client-id ID") {
+            true => "(and tell others, whom the same application serves)".into(),
+            false => {
+                format!("(others, whom the same application serves: git credential-gitlab link {short} --client-id ID)")
+            }
+        };
         format!(
-            "Then type (and tell others, whom the same application serves):\n\
-             git credential-gitlab link {short} --client-id ID\n\
-             An administrator can spare everybody this, in git's config: credential.{}.oauthClientId",
-            self.host
+            "Then type {others}:\n\
+             {command}\n\
+             If it is confidential, add --client-secret-stdin, which asks for the secret or reads it from a pipe.\n\
+             An administrator can spare everybody the id, in git's config: credential.{host}.oauthClientId"
         )
     }
 }
 
 /// What whoever has registered an application tells others, and what spares them even that.
-pub(super) fn for_colleagues(instance: &Instance, id: &str) -> String {
-    let short = instance.short();
+pub(super) fn for_colleagues(instance: &Instance, id: &str, has_secret: bool) -> String {
+    let (short, id) = (instance.short(), quoted(id));
+    if has_secret {
+        return format!(
+            "Others on this GitLab can use the same application, if you give them its secret, for which this asks: \
+             git credential-gitlab link {short} --client-id {id} --client-secret-stdin"
+        );
+    }
+    let for_all = everybody::command(&format!("configure {short} --system --client-id {id}"));
     format!(
         "Others on this GitLab can use the same application: git credential-gitlab link {short} --client-id {id}\n\
-         On this machine that spares them the id: sudo git credential-gitlab configure {short} --system --client-id {id}"
+         On this machine that spares them the id: {for_all}"
     )
 }
 
@@ -91,11 +114,17 @@ mod tests {
             "Scopes ticked: read_api, write_repository\n",
             "(read_repository too, for accounts that can only read)\n",
             "press Save application\n",
+            "(https://gitlab.example/admin/applications)",
         ] {
             assert!(text.contains(part), "{part:?} in {text}");
         }
-        let next = registration.next_step();
+        let next = registration.next_step("git credential-gitlab link gitlab.example --client-id ID");
         assert!(next.contains("git credential-gitlab link gitlab.example --client-id ID\n"), "{next}");
         assert!(next.contains("credential.https://gitlab.example.oauthClientId"), "{next}");
+        // What one wants for oneself is not told to others.
+        let command = "git credential-gitlab link gitlab.example --client-id ID --account alice";
+        let next = registration.next_step(command);
+        assert!(next.contains("git credential-gitlab link gitlab.example --client-id ID):\n"), "{next}");
+        assert!(next.contains(&format!("\n{command}\n")), "{next}");
     }
 }

@@ -3,17 +3,16 @@
 //! Names, reasons and paths come from servers, files and other people's config, and a terminal
 //! obeys control characters. So every text is cleaned here, on its way out, and nowhere else.
 
-use std::io::{self, IsTerminal, Read, Write};
-use std::sync::{Mutex, OnceLock, mpsc};
+use std::io::{self, IsTerminal, Write};
 
 use super::error::Error;
+use super::hidden;
+use super::keyboard;
+use super::wrap::wrap;
 use crate::credential::printable;
 
 /// An authorize URL with its challenge and scopes has under a thousand characters.
 const LONGEST_LINE: usize = 8000;
-
-/// More than any token or secret has.
-const MAX_SECRET: u64 = 64 * 1024;
 
 /// A person who has not said yes or no by then does not want to.
 const TIMES_ASKED: u32 = 3;
@@ -89,7 +88,8 @@ impl Terminal {
 
     /// What the person must know: failures, warnings, what to do.
     pub(super) fn say(self, text: &str) {
-        let _ = io::stderr().write_all(clean(text).as_bytes()); // nobody may be left to read it
+        let text = self.fitted(clean(text));
+        let _ = io::stderr().write_all(text.as_bytes()); // nobody may be left to read it
     }
 
     /// What the person may like to know.
@@ -104,6 +104,16 @@ impl Terminal {
         if self.verbose {
             self.say(text);
         }
+    }
+
+    /// How wide stderr is, if it is a terminal that says so.
+    pub(super) fn room(self) -> Option<usize> {
+        terminal_size::terminal_size_of(io::stderr()).map(|(width, _)| width.0.into())
+    }
+
+    /// A text for stderr, broken between words where it is narrow.
+    fn fitted(self, text: String) -> String {
+        self.room().map(|width| wrap(&text, width)).unwrap_or(text)
     }
 
     /// Whether the person wants to see that, too.
@@ -123,25 +133,21 @@ impl Terminal {
         !self.quiet && io::stderr().is_terminal() && io::stdout().is_terminal() && (cfg!(windows) || !dumb())
     }
 
-    /// Asks; the answer is one line, without blanks around it. An end of input is an empty one.
-    pub(super) fn ask(self, question: &str) -> Result<String, Error> {
+    /// Asks; the answer is one line, without blanks around it. `None` at the end of input.
+    pub(super) fn ask(self, question: &str) -> Result<Option<String>, Error> {
         let mut stderr = io::stderr();
-        let asked = write!(stderr, "{} ", printable(question, LONGEST_LINE)).and_then(|()| stderr.flush());
+        let question = self.fitted(printable(question, LONGEST_LINE));
+        let asked = write!(stderr, "{question} ").and_then(|()| stderr.flush());
         asked.map_err(Error::Terminal)?;
-        let mut answer = String::new();
-        match TYPED.get() {
-            // Somebody reads already.
-            Some(typed) => answer = typed.lock().expect("nobody panics here").recv().unwrap_or_default(),
-            None => drop(io::stdin().read_line(&mut answer).map_err(Error::Terminal)?),
-        }
-        Ok(answer.trim().into())
+        Ok(trimmed(keyboard::line().map_err(Error::Terminal)?))
     }
 
     /// Asks whether something shall be; nothing is a yes, too. What is neither is asked again, and
-    /// counts as no in the end.
+    /// counts as no in the end, and so does the end of input: nobody has agreed.
     pub(super) fn agrees(self, question: &str) -> Result<bool, Error> {
         for _ in 0..TIMES_ASKED {
-            match self.ask(&format!("{question} [Y/n]"))?.to_ascii_lowercase().as_str() {
+            let Some(answer) = self.ask(&format!("{question} [Y/n]"))? else { return Ok(false) };
+            match answer.to_ascii_lowercase().as_str() {
                 "" | "y" | "yes" => return Ok(true),
                 "n" | "no" => return Ok(false),
                 _ => self.say("answer y or n"),
@@ -150,50 +156,30 @@ impl Terminal {
         Ok(false)
     }
 
-    /// Asks for something that must not be seen.
-    pub(super) fn ask_secret(self, question: &str) -> Result<String, Error> {
-        let answer = rpassword::prompt_password(format!("{} ", printable(question, LONGEST_LINE)));
-        Ok(answer.map_err(Error::Terminal)?.trim().into())
+    /// Asks for something that must not be seen. `None` at the end of input.
+    pub(super) fn ask_secret(self, question: &str) -> Result<Option<String>, Error> {
+        let question = self.fitted(printable(question, LONGEST_LINE));
+        let answer = hidden::ask(&format!("{question} "));
+        Ok(trimmed(answer.map_err(Error::Terminal)?))
     }
 
-    /// A secret that a program or a file gives us: the first line of stdin.
-    pub(super) fn read_secret(self) -> Result<String, Error> {
-        let mut line = String::new();
-        io::stdin().take(MAX_SECRET).read_to_string(&mut line).map_err(Error::Terminal)?;
-        Ok(line.lines().next().unwrap_or_default().trim().into())
-    }
-
-    /// Whether somebody reads what is typed beside other things.
-    pub(super) fn is_being_read(self) -> bool {
-        TYPED.get().is_some()
-    }
-
-    /// The same; asked for, where a person is at the keyboard.
+    /// A secret, whoever gives it: asked for where a person is at the keyboard, else the first line of
+    /// stdin. The lines behind that are somebody else's.
     pub(super) fn take_secret(self, question: &str) -> Result<String, Error> {
-        if io::stdin().is_terminal() { self.ask_secret(question) } else { self.read_secret() }
-    }
-
-    /// A line that was typed while something else is waited for.
-    pub(super) fn typed(self) -> Option<String> {
-        let typed = TYPED.get_or_init(|| Mutex::new(read_in_background()));
-        typed.lock().expect("nobody panics here").try_recv().ok()
+        if io::stdin().is_terminal() {
+            return Ok(self.ask_secret(question)?.unwrap_or_default());
+        }
+        Ok(keyboard::line().map_err(Error::Terminal)?.unwrap_or_default().trim().into())
     }
 }
 
-/// The lines of stdin, once somebody has begun to read them beside other things: from then on
-/// every line comes from here.
-static TYPED: OnceLock<Mutex<mpsc::Receiver<String>>> = OnceLock::new();
-
-fn read_in_background() -> mpsc::Receiver<String> {
-    let (sender, lines) = mpsc::channel();
-    std::thread::spawn(move || {
-        for line in io::stdin().lines() {
-            if line.is_err() || line.is_ok_and(|line| sender.send(line).is_err()) {
-                return;
-            }
-        }
-    });
-    lines
+/// An answer without blanks around it. At the end of input nobody has pressed Enter, so the line
+/// with the question has yet to be ended.
+fn trimmed(answer: Option<String>) -> Option<String> {
+    if answer.is_none() {
+        let _ = io::stderr().write_all(b"\n"); // nobody may be left to read it
+    }
+    answer.map(|answer| answer.trim().into())
 }
 
 /// Writes data; false if nobody reads it.

@@ -128,9 +128,9 @@ impl Asker {
         if !self.terminal.can_ask() {
             return usage("nobody can be asked for the passphrase here: give it on stdin, with --passphrase-stdin");
         }
-        let typed = self.terminal.ask_secret(QUESTION)?;
+        let typed = self.terminal.ask_secret(QUESTION)?.unwrap_or_default();
         let typed = self.usable(typed, "an empty one protects nothing")?;
-        if self.twice && self.terminal.ask_secret("Once more:")? != typed {
+        if self.twice && self.terminal.ask_secret("Once more:")?.as_ref() != Some(&typed) {
             return usage("the two are not the same; nothing was changed");
         }
         Ok(typed)

@@ -74,7 +74,7 @@ fn set(setting: &PathBuf, ahead: i64) {
 }
 
 /// Where libfaketime is, as its own program knows it; the variant for more than one thread.
-fn library(sandbox: &Sandbox) -> String {
+pub fn library(sandbox: &Sandbox) -> String {
     let mut ask = sandbox.command("faketime");
     ask.args(["-m", "-f", "+0", "sh", "-c", "printf %s \"$LD_PRELOAD\""]);
     let library = run::finish(ask, "").succeeded().stdout;

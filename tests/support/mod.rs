@@ -26,6 +26,8 @@ pub use run::{Finished, Started};
 
 /// The helper as git runs it.
 pub const HELPER: &str = env!("CARGO_BIN_EXE_git-credential-gitlab");
+/// The program of people's verbs, to which the helper hands them.
+pub const CLI: &str = env!("CARGO_BIN_EXE_git-credential-gitlab--cli");
 /// The daemon's program.
 pub const DAEMON: &str = env!("CARGO_BIN_EXE_git-credential-gitlab--daemon");
 

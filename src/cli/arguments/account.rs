@@ -44,7 +44,8 @@ pub(in crate::cli) struct Link {
     /// The Application ID, where this program has none for the GitLab
     #[arg(long, value_name = "ID")]
     pub(in crate::cli) client_id: Option<String>,
-    /// Read the secret of a confidential application from the first line of stdin
+    /// Read the secret of a confidential application from the first line of stdin, or ask for it in
+    /// a terminal
     #[arg(long)]
     pub(in crate::cli) client_secret_stdin: bool,
     /// Where OAuth is not allowed: read an access token that you made from the first line of stdin,

@@ -14,6 +14,7 @@ use std::sync::Mutex;
 use super::accounts::Accounts;
 use super::arguments::Import;
 use super::error::Error;
+use super::interrupt::INTERRUPTED;
 use super::seen;
 use super::status;
 use super::terminal::Terminal;
@@ -45,9 +46,6 @@ mod screen;
 mod show;
 mod stop;
 
-/// What a shell says of a command that Ctrl-C ended; `link` ends so too.
-const INTERRUPTED: u8 = 130;
-
 /// Clones what is wanted.
 pub(super) fn run(wanted: &Import, terminal: Terminal) -> Result<u8, Error> {
     let pick = wanted.projects.is_empty() && wanted.group.is_none();
@@ -78,7 +76,8 @@ fn carry_out(plan: &Plan, wanted: &Import, terminal: Terminal) -> Result<u8, Err
         let text = format!("the directory {} can't be used: {why}; choose another --dir", wanted.dir.display());
         Failure::new(Code::Failed, text)
     })?;
-    let (show, stop) = (Show::new(terminal, wanted.json, plan.projects.len()), Stop::on_signals());
+    let show = Show::new(terminal, wanted.json, plan.projects.len());
+    let (stop, on_signals) = Stop::on_signals();
     let jobs = jobs(plan, |path, why| {
         show.done(path, &folder.shown(printable(path, 300).as_ref()), &Done::Failed(Reason::other(why)));
     });
@@ -108,6 +107,7 @@ fn carry_out(plan: &Plan, wanted: &Import, terminal: Terminal) -> Result<u8, Err
         _ if !counts.may_pass() => terminal.say(&counts.phrase()),
         _ => terminal.say(&format!("{}; to try again what failed: {again}", counts.phrase())),
     }
+    drop(on_signals); // nothing is left that Ctrl-C could stop, but a question
     if wanted.identity || !wanted.json {
         let ours = here.iter().filter(|(_, done)| wanted.identity || *done != Done::Present);
         let clone = |job: &Job| Clone {

@@ -3,19 +3,19 @@
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use crate::cli::interrupt::{self, InForce};
+
 /// Whether the person has had enough. Clones share one.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Stop(Arc<(Mutex<bool>, Condvar)>);
 
 impl Stop {
-    /// One that Ctrl-C sets, and so does being asked to end. git sends us the terminal's signal
-    /// a second time, so a second one means no more than the first.
-    pub(super) fn on_signals() -> Self {
+    /// One that Ctrl-C sets, and so does being asked to end, as long as that is in force. git sends
+    /// us the terminal's signal a second time, so a second one means no more than the first.
+    pub(super) fn on_signals() -> (Self, InForce) {
         let stop = Self::default();
         let ours = stop.clone();
-        // Without it Ctrl-C ends us as it would have before; the next import tidies up.
-        let _ = ctrlc::set_handler(move || ours.now());
-        stop
+        (stop, interrupt::instead(move || ours.now()))
     }
 
     /// Enough.

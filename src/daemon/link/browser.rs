@@ -40,8 +40,16 @@ impl Browser {
         match self.waiting.take() {
             Some(page) => page.send(Page::Onward(authorization.url.clone())),
             None => {
-                let block = Attributes::new().with("flow", "web").with("url", &authorization.url);
-                linker.say(block.with("redirect_uri", loopback.redirect_uri())).await;
+                let plan = &linker.plan;
+                let block = Attributes::new()
+                    .with("flow", "web")
+                    .with("url", &authorization.url)
+                    .with("redirect_uri", loopback.redirect_uri())
+                    // What the application has to be like, for a person who finds that it is not.
+                    .with("client_id", &plan.client_id)
+                    .with("registered_redirect_uri", plan.registered_redirect_uri())
+                    .with("scopes", &plan.scopes);
+                linker.say(block).await;
             }
         }
         let Ok(returned) = tokio::time::timeout(linker.plan.timeout, loopback.next()).await else {

@@ -4,7 +4,6 @@
 //! is told what to show, waits, and then is told who was linked.
 
 mod address;
-mod again;
 mod application;
 mod browser;
 mod callback;
@@ -38,7 +37,7 @@ use request::{Flow, Plan, Refused};
 #[cfg(any(test, fuzzing))]
 pub(super) fn fuzz(asked: &Attributes, instance: &crate::instance::Instance) {
     let _ = environment::complete(super::gitlab::Network::default(), asked, instance);
-    assert_eq!(again::command(asked).lines().count(), 1);
+    assert_eq!(crate::again::command(asked).lines().count(), 1);
 }
 
 /// Links an account. What the person's program is to show goes to `says`; the result is the last

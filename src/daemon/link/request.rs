@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::address;
-use super::again;
 use super::application::{Application, scopes_to_register};
+use crate::again;
 use crate::credential::Attributes;
 use crate::daemon::accounts::Accounts;
 use crate::daemon::config;

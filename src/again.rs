@@ -5,7 +5,7 @@ use crate::protocol::key;
 use crate::shell::quoted;
 
 /// The command that asks for the same once more. How long it waits is left out: it was too short, perhaps.
-pub(super) fn command(asked: &Attributes) -> String {
+pub fn command(asked: &Attributes) -> String {
     let mut words = vec!["git credential-gitlab link".to_owned()];
     words.extend(asked.text("host").map(quoted));
     for (name, flag) in [
