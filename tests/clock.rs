@@ -338,6 +338,30 @@ fn a_clock_set_back_does_not_put_off_saving_the_only_copy_of_a_pair() {
 }
 
 #[test]
+fn the_only_copy_of_a_pair_is_saved_although_the_clock_was_wrong_at_link() {
+    // Set right, the clock says that what is stored is newer.
+    let (sandbox, clock) = clocked(5 * HOUR);
+    sandbox.link();
+    sandbox.gitlab.expire_access_tokens("alice");
+    let dead = sandbox.token();
+    clock.set(0);
+    let [tokens] = &sandbox.state_files(".tokens")[..] else { panic!("one account") };
+    let in_the_way = tokens.with_extension("tokens.new");
+    sandbox.gitlab.fault(Fault::once_after(Endpoint::Token, What::Delay(Duration::from_secs(1))));
+    sandbox.erase(&dead);
+    sandbox.wait_for_renewal_to_begin();
+    fs::create_dir_all(in_the_way.join("x")).expect("a directory");
+    let token = served(&sandbox).token();
+    assert_eq!(sandbox.account()["state"], "unsaved");
+    let spent = sandbox.refresh_token();
+    fs::remove_dir_all(&in_the_way).expect("removed");
+    eventually("it is saved", || sandbox.account()["state"] == "ok");
+    assert_ne!(sandbox.refresh_token(), spent);
+    sandbox.kill_daemon();
+    assert_eq!(served(&sandbox).token(), token);
+}
+
+#[test]
 fn a_pause_after_refused_logins_is_not_made_longer_by_a_clock_that_is_set() {
     for ahead in [-2 * HOUR, HOUR] {
         let (sandbox, clock) = linked();

@@ -13,6 +13,7 @@ mod completing;
 mod configuring;
 mod daemon_life;
 mod doctor;
+mod doubts;
 mod faults;
 mod flows;
 mod git_works;

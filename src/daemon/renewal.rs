@@ -14,7 +14,7 @@ use super::gitlab::{GitLab, Liveness, Trouble};
 use super::places::Places;
 use super::schedule::next_end;
 use super::secret::Secret;
-use super::store::{Kind, Prompt, Record, Slot, StoreError, Vault};
+use super::store::{Kind, NotSaved, Prompt, Record, Slot, StoreError, Vault};
 
 /// The status with which GitLab refuses a token that it does not know, or not any more.
 const DEAD: &str = "401";
@@ -25,7 +25,7 @@ pub enum Renewal {
     /// A new pair, saved.
     Renewed(Record),
     /// A new pair that could not be saved: it lives in memory until it can.
-    Unsaved(Record, StoreError),
+    Unsaved(Record, NotSaved),
     /// Somebody else renewed it; nothing was spent.
     Adopted(Record),
     /// The server does not exchange this token, and the record says so now.
@@ -36,7 +36,7 @@ pub enum Renewal {
     Failed(Trouble),
 }
 
-/// Renews the pair `held` of an account's login. `unsaved`: it is newer than what the store has.
+/// Renews the pair `held` of an account's login. `unsaved`: the store does not have it.
 pub async fn renew(
     places: &Places,
     vault: &Vault,
@@ -44,7 +44,7 @@ pub async fn renew(
     id: &str,
     slot: Slot,
     held: Record,
-    unsaved: bool,
+    unsaved: Option<NotSaved>,
 ) -> Renewal {
     let lease = match places.lease(id).await {
         Ok(lease) => lease,
@@ -57,18 +57,25 @@ pub async fn renew(
     done
 }
 
-async fn renew_leased(vault: &Vault, gitlab: &GitLab, id: &str, slot: Slot, held: Record, unsaved: bool) -> Renewal {
+async fn renew_leased(
+    vault: &Vault,
+    gitlab: &GitLab,
+    id: &str,
+    slot: Slot,
+    held: Record,
+    unsaved: Option<NotSaved>,
+) -> Renewal {
     let entry = &slot.entry(id);
     let stored = match vault.load(entry).await {
         Ok(Some(stored)) => stored,
         Ok(None) => return Renewal::Store(StoreError::Gone),
         Err(why) => return Renewal::Store(why),
     };
-    let newer = match unsaved {
-        true => stored.received_at > held.received_at,
-        false => stored.access_token != held.access_token,
+    let is_ours = match unsaved {
+        Some(unsaved) => unsaved.may_replace(&stored, &held),
+        None => stored.access_token == held.access_token,
     };
-    if newer {
+    if !is_ours {
         return Renewal::Adopted(stored);
     }
     let spent = match spendable(gitlab, &held).await {
@@ -103,7 +110,7 @@ async fn renew_leased(vault: &Vault, gitlab: &GitLab, id: &str, slot: Slot, held
             fault::point("after-save");
             Renewal::Renewed(renewed)
         }
-        Err(why) => Renewal::Unsaved(renewed, why),
+        Err(why) => Renewal::Unsaved(renewed, NotSaved { why, replaces: held.access_token }),
     }
 }
 
@@ -174,7 +181,7 @@ mod tests {
     impl Daemon {
         /// Renews as an actor does; true if it was this one that spent the refresh token.
         async fn renew(&mut self) -> bool {
-            match renew(&self.places, &self.vault, &self.gitlab, "alice", Slot::First, self.held.clone(), false).await {
+            match renew(&self.places, &self.vault, &self.gitlab, "alice", Slot::First, self.held.clone(), None).await {
                 Renewal::Renewed(record) => {
                     self.held = record;
                     true

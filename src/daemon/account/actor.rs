@@ -376,7 +376,7 @@ impl Actor {
         let keep = |login: &Login| Kept {
             slot: login.slot,
             record: login.record.clone(),
-            unsaved: login.unsaved.as_ref().map(|unsaved| unsaved.why.clone()),
+            unsaved: login.unsaved.as_ref().map(|unsaved| unsaved.what.clone()),
         };
         let retired = self.logins.held().map(|held| Retired { logins: held.all().map(keep).collect() });
         for waiting in self.waiting {

@@ -3,7 +3,7 @@
 use super::HandOut;
 use crate::daemon::clock::Timestamp;
 use crate::daemon::schedule::{Schedule, Successor};
-use crate::daemon::store::{Kind, Record, Slot, StoreError};
+use crate::daemon::store::{Kind, NotSaved, Record, Slot};
 
 /// A pair that could not be saved is saved as soon as the store is back.
 const SAVE_AGAIN_AFTER: i64 = 10;
@@ -22,13 +22,13 @@ pub(super) struct Login {
 /// Why the store does not have the newest record, and since when.
 #[derive(Debug, Clone)]
 pub(super) struct Unsaved {
-    pub(super) why: StoreError,
+    pub(super) what: NotSaved,
     since: Timestamp,
 }
 
 impl Unsaved {
-    pub(super) fn since_now(why: StoreError) -> Self {
-        Self { why, since: Timestamp::now() }
+    pub(super) fn since_now(what: NotSaved) -> Self {
+        Self { what, since: Timestamp::now() }
     }
 
     /// When to try again. A clock that was set back makes no wait longer.
@@ -64,6 +64,7 @@ impl Login {
         let expires_at = self.schedule.expiry_for_git(now);
         HandOut { token: self.record.access_token.clone(), expires_at, renewed: false }
     }
+
     /// That the token ends soon, and nothing comes after it.
     pub(super) fn ends_soon(&self, now: Timestamp) -> Option<String> {
         self.schedule.ends_within(now)?;

@@ -169,7 +169,7 @@ impl Held {
             return (State::Relink, why.unwrap_or_default());
         };
         if let Some(unsaved) = self.all().find_map(|login| login.unsaved.as_ref()) {
-            return (State::Unsaved, format!("the newest tokens could not be saved in {place}: {}", unsaved.why));
+            return (State::Unsaved, format!("the newest tokens could not be saved in {place}: {}", unsaved.what.why));
         }
         // With a spare, the one in use is never renewed, so what counts is whether the other is.
         let next = self.spare.as_ref().filter(|spare| spare.schedule.ended(now).is_none()).unwrap_or(working);

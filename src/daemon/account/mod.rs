@@ -23,7 +23,7 @@ use super::places::Places;
 use super::profile::Profile;
 use super::schedule::Reason;
 use super::secret::Secret;
-use super::store::{Kind, Record, Slot, StoreError, Vault};
+use super::store::{Kind, NotSaved, Record, Slot, StoreError, Vault};
 use crate::protocol::State;
 use actor::Actor;
 pub use login::end_of_token;
@@ -112,7 +112,7 @@ pub struct Kept {
     /// Its newest pair.
     pub record: Record,
     /// The store does not have it: why.
-    pub unsaved: Option<StoreError>,
+    pub unsaved: Option<NotSaved>,
 }
 
 /// A handle on a running account.

@@ -7,7 +7,7 @@ use crate::daemon::clock::Timestamp;
 use crate::daemon::gitlab::{Liveness, Trouble};
 use crate::daemon::renewal::Renewal;
 use crate::daemon::schedule::Schedule;
-use crate::daemon::store::{Slot, StoreError};
+use crate::daemon::store::{NotSaved, Slot, StoreError};
 
 /// It was renewed, or not.
 pub(super) fn renewed(held: &mut Held, slot: Slot, renewal: Renewal, means: &Means) {
@@ -21,9 +21,9 @@ pub(super) fn renewed(held: &mut Held, slot: Slot, renewal: Renewal, means: &Mea
             tracing::info!(account = %who, ?slot, "another daemon has renewed");
             held.replace(slot, record, None);
         }
-        Renewal::Unsaved(record, why) => {
-            tracing::error!(account = %who, ?slot, %why, "renewed, but the new pair is not saved");
-            held.replace(slot, record, Some(Unsaved::since_now(why)));
+        Renewal::Unsaved(record, what) => {
+            tracing::error!(account = %who, ?slot, why = %what.why, "renewed, but the new pair is not saved");
+            held.replace(slot, record, Some(Unsaved::since_now(what)));
         }
         Renewal::Fixed(record, why) => {
             tracing::warn!(account = %who, ?slot, %why, "not renewed, and not tried again");
@@ -60,8 +60,8 @@ pub(super) fn renewed(held: &mut Held, slot: Slot, renewal: Renewal, means: &Mea
 pub(super) fn verified(held: &mut Held, slot: Slot, verdict: Result<Liveness, Trouble>, means: &Means) {
     let now = Timestamp::now();
     change(held, slot, means, |schedule| match verdict {
-        Ok(Liveness::Alive { .. }) => schedule.on_verified(true),
-        Ok(Liveness::Dead) => schedule.on_verified(false),
+        Ok(Liveness::Alive { .. }) => schedule.on_verified(now, true),
+        Ok(Liveness::Dead) => schedule.on_verified(now, false),
         Ok(Liveness::Untold) => schedule.on_untold(now),
         Err(Trouble::Transient { why, retry_after, .. }) => schedule.on_unanswered(now, why, retry_after, jitter()),
         Err(Trouble::Refused { why, .. }) => schedule.on_not_told(now, why, jitter()),
@@ -70,9 +70,11 @@ pub(super) fn verified(held: &mut Held, slot: Slot, verdict: Result<Liveness, Tr
 
 /// A pair that could not be saved before was saved, or not.
 pub(super) fn saved(held: &mut Held, slot: Slot, saved: Result<(), StoreError>) {
-    if let Some(login) = held.get_mut(slot) {
-        login.unsaved = saved.err().map(Unsaved::since_now);
-    }
+    let Some(login) = held.get_mut(slot) else { return };
+    login.unsaved = match (saved, login.unsaved.take()) {
+        (Err(why), Some(before)) => Some(Unsaved::since_now(NotSaved { why, ..before.what })),
+        _ => None,
+    };
 }
 
 /// Changes a login's schedule, and says in the log if that was its end.

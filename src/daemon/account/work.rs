@@ -5,10 +5,15 @@ use std::sync::Arc;
 
 use super::Server;
 use super::logins::Held;
-use crate::daemon::gitlab::{Liveness, Trouble};
+use crate::daemon::clock::Timestamp;
+use crate::daemon::gitlab::{GitLab, Liveness, REPLICA_LAG, Trouble};
 use crate::daemon::places::Places;
 use crate::daemon::renewal::{Renewal, renew};
-use crate::daemon::store::{Kind, Prompt, Record, Slot, StoreError, Vault};
+use crate::daemon::store::{Kind, NotSaved, Prompt, Record, Slot, StoreError, Vault};
+
+/// For so many seconds the word of a replica that contradicts what has just been done is not taken at
+/// once: a new token that it calls dead, one that a lost answer may have ended and that it calls alive.
+const NEWS: i64 = 10;
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,20 +63,23 @@ impl Means {
     /// nothing can be done but read it.
     pub(super) fn start(&self, work: Work, held: Option<&Held>) -> Running {
         let means = self.clone();
-        let login = |slot: Slot| {
-            let login = held?.get(slot)?;
-            Some((login.record.clone(), login.unsaved.is_some()))
-        };
+        let login = |slot: Slot| held?.get(slot);
         match work {
             Work::Load => Box::pin(async move { Done::Loaded(means.load().await) }),
             Work::Renew(slot) | Work::Verify(slot) | Work::Save(slot) => {
-                let Some((record, unsaved)) = login(slot) else { return self.start(Work::Load, None) };
-                match work {
-                    Work::Renew(_) => {
+                let Some(login) = login(slot) else { return self.start(Work::Load, None) };
+                let (record, unsaved) = (login.record.clone(), login.unsaved.as_ref().map(|it| it.what.clone()));
+                match (work, unsaved) {
+                    (Work::Renew(_), unsaved) => {
                         Box::pin(async move { Done::Renewed(slot, means.renew(slot, record, unsaved).await) })
                     }
-                    Work::Verify(_) => Box::pin(async move { means.verify(slot, &record).await }),
-                    _ => Box::pin(async move { Done::Saved(slot, means.save(slot, &record).await) }),
+                    (Work::Save(_), Some(unsaved)) => {
+                        Box::pin(async move { means.save(slot, &record, &unsaved).await })
+                    }
+                    (_, unsaved) => {
+                        let lost_at = login.schedule.lost_at();
+                        Box::pin(async move { means.verify(slot, &record, unsaved.is_some(), lost_at).await })
+                    }
                 }
             }
         }
@@ -92,7 +100,7 @@ impl Means {
         self.vault.load(&slot.entry(&self.id)).await?.ok_or(StoreError::Gone)
     }
 
-    async fn renew(&self, slot: Slot, record: Record, unsaved: bool) -> Renewal {
+    async fn renew(&self, slot: Slot, record: Record, unsaved: Option<NotSaved>) -> Renewal {
         let gitlab = self.server.gitlab(&record).await;
         let renewal = renew(&self.places, &self.vault, &gitlab, &self.id, slot, record, unsaved).await;
         if matches!(renewal, Renewal::Failed(_)) {
@@ -101,13 +109,20 @@ impl Means {
         renewal
     }
 
-    async fn verify(&self, slot: Slot, record: &Record) -> Done {
+    /// Asks whether a token lives. `lost_at`: when an answer was lost that may have ended it.
+    async fn verify(&self, slot: Slot, record: &Record, unsaved: bool, lost_at: Option<Timestamp>) -> Done {
         let gitlab = self.server.gitlab(record).await;
-        let verdict = match record.kind {
-            Kind::Oauth => gitlab.token_info(&record.access_token).await,
-            Kind::Fixed | Kind::Rotating if self.server.profile.is_deploy_token() => Ok(Liveness::Untold),
-            Kind::Fixed | Kind::Rotating => gitlab.token_lives(&record.access_token).await,
+        let mut verdict = self.ask(&gitlab, record).await;
+        let is_new = |at: Timestamp| (0..NEWS).contains(&Timestamp::now().since(at));
+        let surprises = match &verdict {
+            Ok(Liveness::Alive { .. }) => lost_at.is_some_and(is_new),
+            Ok(Liveness::Dead) => is_new(record.received_at),
+            _ => false,
         };
+        if surprises {
+            tokio::time::sleep(REPLICA_LAG).await;
+            verdict = self.ask(&gitlab, record).await;
+        }
         if verdict.is_err() {
             self.server.forget_way().await;
         }
@@ -115,24 +130,44 @@ impl Means {
         // its successor already.
         if record.kind != Kind::Oauth
             && verdict == Ok(Liveness::Dead)
+            && !unsaved
             && let Ok(stored) = self.load_one(slot).await
-            && stored.received_at > record.received_at
+            && stored.access_token != record.access_token
         {
             return Done::Renewed(slot, Renewal::Adopted(stored));
         }
         Done::Verified(slot, verdict)
     }
 
+    async fn ask(&self, gitlab: &GitLab, record: &Record) -> Result<Liveness, Trouble> {
+        match record.kind {
+            Kind::Oauth => gitlab.token_info(&record.access_token).await,
+            Kind::Fixed | Kind::Rotating if self.server.profile.is_deploy_token() => Ok(Liveness::Untold),
+            Kind::Fixed | Kind::Rotating => gitlab.token_lives(&record.access_token).await,
+        }
+    }
+
     /// Saves a pair that could not be saved before, unless somebody else has written there since:
     /// unlinked the account, linked it anew, or renewed the pair.
-    async fn save(&self, slot: Slot, record: &Record) -> Result<(), StoreError> {
-        let unavailable = |why: std::io::Error| StoreError::Unavailable(format!("no lease on the account: {why}"));
-        let _lease = self.places.lease(&self.id).await.map_err(unavailable)?;
+    async fn save(&self, slot: Slot, record: &Record, unsaved: &NotSaved) -> Done {
+        let lease = match self.places.lease(&self.id).await {
+            Ok(lease) => lease,
+            Err(why) => {
+                return Done::Saved(slot, Err(StoreError::Unavailable(format!("no lease on the account: {why}"))));
+            }
+        };
         let entry = slot.entry(&self.id);
-        match self.vault.load(&entry).await {
-            Ok(Some(stored)) if stored.received_at > record.received_at => Ok(()),
+        let saved = match self.vault.load(&entry).await {
+            // A call that was given up has done it, or the mark of a renewal is there.
+            Ok(Some(stored)) if stored.access_token == record.access_token => Ok(()),
+            Ok(Some(stored)) if !unsaved.may_replace(&stored, record) => {
+                return Done::Renewed(slot, Renewal::Adopted(stored));
+            }
             Ok(None) if !self.server.profile.is_in(&self.places.accounts()) => Ok(()),
+            Err(StoreError::Newer) => Err(StoreError::Newer), // what it wrote is left as it is
             _ => self.vault.save(&entry, record, Prompt::Forbidden).await,
-        }
+        };
+        drop(lease);
+        Done::Saved(slot, saved)
     }
 }

@@ -29,7 +29,7 @@ pub use network::Network;
 pub use oauth::{Grant, could_be_token, error_word};
 pub use personal::{Facts, Own};
 pub use proxy::Proxy;
-pub use rest::{Liveness, User};
+pub use rest::{Liveness, REPLICA_LAG, User};
 pub use tls::{Authorities, TlsFiles};
 pub use token_kind::{TokenKind, no_token_for_git};
 

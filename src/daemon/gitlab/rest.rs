@@ -12,7 +12,7 @@ use crate::label;
 
 /// For a second or two a replica of the server's database may not know what was just issued or
 /// revoked (gitlab!257390).
-pub(super) const REPLICA_LAG: Duration = Duration::from_secs(2);
+pub const REPLICA_LAG: Duration = Duration::from_secs(2);
 
 /// Whose token it is.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -130,8 +130,12 @@ impl Schedule {
         news
     }
 
-    /// The server says whether a token lives.
-    pub fn on_verified(&mut self, alive: bool) {
+    /// The server says whether a token lives. What could not be renewed before is served first to who
+    /// waits for it, and then tried again.
+    pub fn on_verified(&mut self, now: Timestamp, alive: bool) {
+        if let Some(trouble) = self.renewing.as_mut().filter(|_| alive && self.lost_at.is_some()) {
+            trouble.put_off(now);
+        }
         self.doubted = false;
         self.asking = None;
         self.dead = !alive;
@@ -151,6 +155,11 @@ impl Schedule {
         }
     }
 
+    /// When an answer was lost that may have ended the token, as long as nobody knows.
+    pub fn lost_at(&self) -> Option<Timestamp> {
+        self.lost_at
+    }
+
     /// git says that the server took the token: it is believed again.
     pub fn on_worked(&mut self) {
         if matches!(self.ended, Some(Ended::Disbelieved(_))) {
@@ -164,7 +173,7 @@ impl Schedule {
         self.on_unanswered(now, why, None, jitter);
         let is_sure = self.asking.as_ref().is_some_and(|trouble| trouble.tries() >= NOT_TOLD);
         if is_sure && self.doubted && self.successor == Successor::Refreshed {
-            self.on_verified(false);
+            self.on_verified(now, false);
         }
     }
 

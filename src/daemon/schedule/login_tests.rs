@@ -150,12 +150,12 @@ fn a_lost_answer_is_followed_by_one_more_try_and_an_honest_end() {
     assert_eq!(schedule.on_get(at(7000), None), Step::Verify, "the token may be dead");
     // The server had not begun: the token lives, is served, and nothing is lost.
     let mut alive = schedule.clone();
-    alive.on_verified(true);
+    alive.on_verified(at(7000), true);
     assert_eq!(alive.on_get(at(7000), None), Step::Serve);
     alive.on_refused_renewal(at(7010), "invalid_grant".into());
     assert_eq!(alive.ended(at(7010)), None, "and one refusal is no proof, as ever");
     // The server had renewed.
-    schedule.on_verified(false);
+    schedule.on_verified(at(7000), false);
     assert!(matches!(schedule.on_get(at(7001), None), Step::Refuse(Reason::Failed(..))));
     assert_eq!(schedule.on_get(at(7002), None), Step::Renew);
     schedule.on_refused_renewal(at(7002), "invalid_grant".into());
@@ -170,9 +170,9 @@ fn a_refused_token_is_checked_before_it_is_served_again() {
     assert!(!schedule.on_refused_token(), "a second command with the same token");
     assert_eq!(schedule.on_get(at(10), None), Step::Verify);
     let mut alive = schedule.clone();
-    alive.on_verified(true);
+    alive.on_verified(at(10), true);
     assert_eq!(alive.on_get(at(11), None), Step::Serve);
-    schedule.on_verified(false);
+    schedule.on_verified(at(10), false);
     assert_eq!(schedule.on_get(at(11), None), Step::Renew);
     schedule.on_failed(at(11), "503".into(), None, 0.0);
     assert!(matches!(schedule.on_get(at(11), None), Step::Refuse(Reason::Failed(..))), "a dead token is never served");
@@ -222,7 +222,7 @@ fn a_clock_set_back_does_not_lengthen_a_wait() {
     assert_eq!(schedule.on_get(at(7999), None), Step::Renew);
     // What was found dead is renewed at once, whenever it came.
     let mut dead = two_hours();
-    dead.on_verified(false);
+    dead.on_verified(at(0), false);
     assert_eq!((dead.wake_at(at(-5000)), dead.on_timer(at(-5000))), (Some(at(-5000)), Some(Step::Renew)));
 }
 
@@ -265,7 +265,7 @@ proptest::proptest! {
                 Event::Clock(seconds) => now = now.plus(seconds),
                 Event::Refused => { schedule.on_refused_token(); bad = true; }
                 // The actor only asks about a token that was refused.
-                Event::Verified(alive) if bad => { schedule.on_verified(alive); bad = !alive; }
+                Event::Verified(alive) if bad => { schedule.on_verified(now, alive); bad = !alive; }
                 Event::Verified(_) => {}
                 Event::Renewed(life) => {
                     (received, end, bad) = (now, life.map(|life| now.plus(life)), false);

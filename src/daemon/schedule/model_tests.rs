@@ -167,7 +167,7 @@ impl World {
         if *step == Step::Verify {
             let schedule = &mut self.logins[index].schedule;
             match self.weather {
-                Weather::Fine | Weather::Lag => schedule.on_verified(lives),
+                Weather::Fine | Weather::Lag => schedule.on_verified(now, lives),
                 _ => schedule.on_unanswered(now, "silence".into(), None, 0.5),
             }
             return Ok(());

@@ -125,7 +125,7 @@ impl World {
             Step::Verify if down => self.schedule.on_unanswered(now, "silence".into(), None, 0.5),
             Step::Verify => {
                 self.in_the_dark = false;
-                self.schedule.on_verified(lives);
+                self.schedule.on_verified(now, lives);
             }
             Step::Renew => {
                 prop_assert!(!self.in_the_dark, "it was tried again without asking");
@@ -266,13 +266,13 @@ fn a_lost_exchange_ends_with_the_truth_or_goes_on() {
     schedule.on_failed(at(0), "reset".into(), None, 0.0);
     assert_eq!(schedule.on_get(at(1), None), Step::Verify);
     let mut alive = schedule.clone();
-    alive.on_verified(true);
+    alive.on_verified(at(1), true);
     assert_eq!((alive.on_get(at(1), None), alive.wake_at(at(1))), (Step::Serve, Some(at(5))));
-    schedule.on_verified(false);
+    schedule.on_verified(at(1), false);
     assert_eq!(schedule.on_get(at(1), None), Step::Refuse(Reason::Relink(Ended::AnswerLost(at(0)))));
     assert_eq!(schedule.wake_at(at(1)), None, "and nothing is tried any more");
     // It was a lagging replica: `status --check` finds out.
-    schedule.on_verified(true);
+    schedule.on_verified(at(1), true);
     assert_eq!(schedule.on_get(at(1), None), Step::Serve);
 }
 
@@ -280,7 +280,7 @@ fn a_lost_exchange_ends_with_the_truth_or_goes_on() {
 fn a_token_that_expired_is_not_said_to_be_revoked() {
     let end = START.plus(DAY);
     let mut schedule = Schedule::new(MIN_LIFE, START, Some(end), Successor::None);
-    schedule.on_verified(false);
+    schedule.on_verified(START, false);
     assert_eq!(schedule.ended(end.plus(-1)), Some(Ended::Revoked));
     assert_eq!(schedule.ended(end), Some(Ended::Expired(end)));
 }

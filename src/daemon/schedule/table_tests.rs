@@ -97,8 +97,8 @@ fn apply(event: &str, schedule: &mut Schedule, now: Timestamp, successor: Succes
     match event {
         "git was refused" => drop(schedule.on_refused_token()),
         "git succeeded" => schedule.on_worked(),
-        "asked: it lives" => schedule.on_verified(true),
-        "asked: it is dead" => schedule.on_verified(false),
+        "asked: it lives" => schedule.on_verified(now, true),
+        "asked: it is dead" => schedule.on_verified(now, false),
         "asked: no answer" => schedule.on_unanswered(now, "silence".into(), None, 0.5),
         "can't be asked" => schedule.on_untold(now),
         "renewed" => schedule.on_renewed(now, Some(now.plus(LIFE)), successor),

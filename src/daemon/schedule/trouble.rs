@@ -72,6 +72,11 @@ impl Trouble {
         }
     }
 
+    /// Only now it is known what the last try has done.
+    pub(super) fn put_off(&mut self, now: Timestamp) {
+        self.not_before = self.not_before.max(now.plus(ASKED_WAIT));
+    }
+
     /// How many tries have failed in a row.
     pub(super) fn tries(&self) -> u32 {
         self.tries

@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 pub use encryption::{Count, Encryption, Refused, State, Wish};
-pub use record::{Kind, Record, Slot};
+pub use record::{Kind, NotSaved, Record, Slot};
 
 /// Longer than a healthy keyring ever takes (measured: 12 ms), shorter than git's patience.
 const CALL_WITHIN: Duration = Duration::from_secs(5);

@@ -129,6 +129,24 @@ impl Record {
     }
 }
 
+/// A record that the store does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotSaved {
+    /// Why.
+    pub why: StoreError,
+    /// The access token of the record that it is to replace there. Any other one is somebody else's:
+    /// times don't tell, because a clock may have been set meanwhile.
+    pub replaces: Secret,
+}
+
+impl NotSaved {
+    /// Whether what is stored may be replaced by `record`: it is what was renewed to that, or that
+    /// itself, which a call has saved that was given up.
+    pub fn may_replace(&self, stored: &Record, record: &Record) -> bool {
+        [&self.replaces, &record.access_token].contains(&&stored.access_token)
+    }
+}
+
 /// Which of an account's logins: there may be a spare one, and the two take turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Slot {
