@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use gitlab_stand_in::{Endpoint, Fault, What};
 
-use crate::support::{HELPER, Sandbox, Started, eventually, make_private, run};
+use crate::support::{HELPER, PATIENCE, Sandbox, Started, eventually, make_private, run};
 
 #[test]
 fn many_first_commands_start_one_daemon() {
@@ -94,6 +94,39 @@ fn a_daemon_that_is_terminated_finishes_its_renewal() {
     eventually("the daemon has ended", || !run::is_alive(pid));
     assert_ne!(sandbox.token(), dead);
     assert_eq!(sandbox.gitlab.token_requests(), 1, "the pair of the first renewal was saved");
+}
+
+#[test]
+fn whoever_asks_while_a_daemon_ends_is_answered_by_the_next() {
+    let sandbox = Sandbox::linked();
+    let pid = sandbox.daemon_pid();
+    sandbox.gitlab.expire_access_tokens("alice");
+    let dead = sandbox.token();
+    sandbox.gitlab.fault(Fault::once_after(Endpoint::Token, What::Delay(Duration::from_secs(3))));
+    sandbox.erase(&dead);
+    sandbox.wait_for_renewal_to_begin();
+    run::signal(pid, "TERM");
+    eventually("it is ending", || sandbox.log().contains("terminated"));
+    let answer = sandbox.get().succeeded();
+    assert!(sandbox.lives(&answer.token()) && answer.stderr.is_empty(), "{answer:?}");
+    assert_eq!(sandbox.gitlab.token_requests(), 1);
+    assert_ne!(sandbox.daemon_pid(), pid);
+}
+
+#[test]
+fn a_daemon_that_takes_long_to_end_is_told_and_not_waited_for() {
+    let sandbox = Sandbox::linked();
+    let pid = sandbox.daemon_pid();
+    let token = sandbox.token();
+    sandbox.gitlab.fault(Fault::once(Endpoint::TokenInfo, What::Silence));
+    sandbox.erase(&token);
+    assert!(sandbox.gitlab.wait_until(PATIENCE, |seen| seen.iter().any(|it| it.endpoint == Endpoint::TokenInfo)));
+    run::signal(pid, "TERM");
+    eventually("it is ending", || sandbox.log().contains("terminated"));
+    let told = sandbox.get().succeeded();
+    assert!(told.stdout == "quit=1\n" && told.stderr.contains("the daemon is ending"), "{told:?}");
+    assert!(told.stderr.lines().count() == 1 && told.took < Duration::from_secs(10), "{told:?}");
+    run::kill(pid); // or its end would wait for the server's
 }
 
 /// Row N07.

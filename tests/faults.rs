@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gitlab_stand_in::{BanLimits, Endpoint, Fault, StandIn, What, When};
 
-use crate::support::{Sandbox, Started, eventually};
+use crate::support::{DAEMON, Sandbox, Started, eventually};
 
 fn status(code: u16) -> What {
     What::Status { code, headers: Vec::new(), body: "no".into() }
@@ -328,4 +328,47 @@ fn a_token_that_can_not_be_used_may_have_replaced_the_old_one() {
     let unfit = json(r#"{"access_token":"a\nb","refresh_token":"c","token_type":"Bearer","expires_in":7200}"#);
     sandbox.gitlab.fault(Fault::once_after(Endpoint::Token, unfit));
     assert_ne!(sandbox.get().attribute("password"), Some(old), "the server has spent it");
+}
+
+/// What a power cut leaves is the old record or the new one, whole: the new bytes are on the disk before
+/// they have the name, and so is the name before anybody sees the token.
+#[test]
+fn a_new_pair_is_on_the_disk_before_anybody_sees_it() {
+    let sandbox = Sandbox::linked();
+    sandbox.age_token(7200, 0);
+    let trace = sandbox.path("trace");
+    let mut daemon = sandbox.command("strace");
+    daemon.args(["-f", "-qq", "-y", "-s", "0", "-e", "trace=openat,fsync,rename,sendto,write,connect", "-o"]);
+    let mut daemon = Started::new({
+        daemon.arg(&trace).args([DAEMON, "--foreground"]);
+        daemon
+    });
+    daemon.wait_for_line(|line| line.contains("ready"));
+    sandbox.token();
+    sandbox.verb(["daemon", "stop"]).succeeded();
+    daemon.finish();
+    let trace = std::fs::read_to_string(trace).expect("text");
+    let lines: Vec<&str> = trace.lines().collect();
+    let is_about = |line: &str, call: &str, what: &str| line.contains(&format!(" {call}(")) && line.contains(what);
+    let named: Vec<usize> = (0..lines.len()).filter(|at| is_about(lines[*at], "rename", ".tokens.new\"")).collect();
+    assert_eq!(named.len(), 2, "the mark, and the pair: {trace}");
+    for at in &named {
+        let flushed = lines[..*at].iter().rposition(|line| is_about(line, "fsync", ".tokens.new>"));
+        let written = lines[..*at].iter().rposition(|line| is_about(line, "write", ".tokens.new>"));
+        assert!(written.expect("written") < flushed.expect("flushed"), "{trace}");
+        let directory = lines[*at..].iter().position(|line| is_about(line, "fsync", "/tokens>"));
+        assert!(directory.is_some(), "the name is flushed too: {trace}");
+    }
+    // The refresh token is sent after the mark, and the token is handed out after the pair.
+    let flushed = |from: usize| {
+        from + lines[from..].iter().position(|line| is_about(line, "fsync", "/tokens>")).expect("flushed")
+    };
+    let posted = flushed(named[0])
+        + lines[flushed(named[0])..].iter().position(|line| is_about(line, "connect", "sin_port")).expect("sent");
+    assert!(posted < named[1], "{trace}");
+    let answered = lines
+        .iter()
+        .rposition(|line| line.contains("sendto(") && line.contains("UNIX"))
+        .or_else(|| lines.iter().rposition(|line| is_about(line, "write", "UNIX")));
+    assert!(answered.is_none_or(|at| at > flushed(named[1])), "{trace}");
 }

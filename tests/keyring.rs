@@ -71,6 +71,23 @@ fn a_keyring_that_is_locked_between_two_renewals_does_not_cost_the_refresh_token
 }
 
 #[test]
+fn a_keyring_that_hangs_hangs_nobody_and_costs_nothing() {
+    let (sandbox, desktop) = linked();
+    let token = sandbox.token();
+    desktop.hang(true);
+    assert_eq!(sandbox.token(), token, "what the daemon holds it serves");
+    sandbox.gitlab.expire_access_tokens("alice");
+    sandbox.erase(&token);
+    let refused = sandbox.get().succeeded();
+    assert!(refused.took < std::time::Duration::from_secs(10), "{refused:?}");
+    assert!(refused.stdout == "quit=1\n" && refused.stderr.contains("keyring"), "{refused:?}");
+    assert_eq!(refused.stderr.lines().count(), 1, "{refused:?}");
+    assert_eq!(sandbox.gitlab.token_requests(), 0, "the refresh token is not spent");
+    desktop.hang(false);
+    eventually("it is renewed", || sandbox.get().attribute("password").is_some_and(|it| it != token));
+}
+
+#[test]
 fn a_keyring_that_goes_and_comes_back_is_used_again() {
     let (sandbox, mut desktop) = linked();
     let token = sandbox.token();

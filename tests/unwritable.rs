@@ -55,6 +55,25 @@ fn a_home_that_is_read_only_costs_no_token_that_lives_and_is_told() {
 }
 
 #[test]
+fn a_disk_that_is_full_or_read_only_costs_no_refresh_token() {
+    for (script, word) in [(FULL, "No space"), (READ_ONLY, "Read-only")] {
+        let mut sandbox = Sandbox::linked();
+        sandbox.age_token(7200, 0);
+        let spent = sandbox.refresh_token();
+        let Some(daemon) = daemon_with(&mut sandbox, script) else { return };
+        let refused = sandbox.get().succeeded();
+        assert!(refused.stdout == "quit=1\n" && refused.stderr.contains(word), "{refused:?}");
+        assert_eq!(sandbox.gitlab.token_requests(), 0);
+        sandbox.verb(["daemon", "stop"]).succeeded();
+        daemon.finish();
+        // With a disk that takes it, all is well.
+        sandbox.unset("GIT_CREDENTIAL_GITLAB_SOCKET");
+        assert_eq!(sandbox.refresh_token(), spent);
+        sandbox.token();
+    }
+}
+
+#[test]
 fn a_full_disk_ends_no_daemon() {
     let mut sandbox = Sandbox::linked();
     let token = sandbox.token();

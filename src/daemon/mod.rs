@@ -131,15 +131,21 @@ async fn live(lead: Lead, places: Places, socket: String, ready: impl FnOnce() -
     ready()?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "ready");
     tokio::select! {
-        () = server.serve(&listener) => tracing::info!("asked to end"),
+        () = server.serve(&listener) => {}
+        () = server.stopped() => tracing::info!("asked to end"),
         () = terminated() => tracing::info!("terminated"),
         () = idle(&accounts, &server) => tracing::info!("nothing is linked"),
         () = displaced(&lead) => tracing::warn!("the socket was taken away"),
     }
-    lead.close(listener);
-    if tokio::time::timeout(DRAIN_WITHIN, accounts.retire_all()).await.is_err() {
-        tracing::warn!("an account did not finish in time");
+    // Nobody can take our place before we have ended; whoever asks meanwhile is kept waiting here, and
+    // turns to the next daemon when their connection ends with this one.
+    tokio::select! {
+        () = server.serve(&listener) => {}
+        drained = tokio::time::timeout(DRAIN_WITHIN, accounts.retire_all()) => if drained.is_err() {
+            tracing::warn!("an account did not finish in time");
+        },
     }
+    lead.close(listener);
     journal.close();
     tracing::info!("ended");
     Ok(())

@@ -64,7 +64,11 @@ pub fn refused(account: &Account, refusal: Refusal) -> Failure {
                 false => Failure::new(Code::Store, format!("no token for {who}: its tokens are in {place}, but {why}")),
             }
         }
-        Refusal::Ending => Failure::new(Code::Failed, format!("no token for {who}: the account is being changed")),
+        Refusal::Ending => {
+            let text =
+                format!("no token for {who}: it is being changed, or the daemon is ending; try again in a moment");
+            Failure::new(Code::Failed, text)
+        }
     }
 }
 

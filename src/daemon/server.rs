@@ -9,8 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::account::{Account, Refusal};
-use super::accounts::{Accounts, Question, instance_in, names};
+use super::account::Refusal;
+use super::accounts::{Accounts, Question, instance_in};
 use super::admission::{Admission, Visit};
 use super::asker::Glimpse;
 use super::examine;
@@ -21,7 +21,6 @@ use super::reply::{self, account_status, credential, refused};
 use super::repos::{self, Listing, Stopped};
 use super::secret::Secret;
 use super::vault;
-use crate::absent;
 use crate::credential::{Attributes, Parser};
 use crate::instance::Instance;
 use crate::protocol::{Code, Failure, MAX_MESSAGE, action, frame, key};
@@ -61,18 +60,16 @@ impl Server {
         self.admission.is_idle()
     }
 
-    /// Accepts clients until somebody asks the daemon to end.
+    /// Returns when somebody has asked the daemon to end.
+    pub async fn stopped(&self) {
+        let _ = self.stop.subscribe().wait_for(|stop| *stop).await; // its sender is ours
+    }
+
+    /// Accepts clients, for ever.
     pub async fn serve(self: &Arc<Self>, listener: &Listener) {
-        let mut stop = self.stop.subscribe();
-        let stopped = stop.wait_for(|stop| *stop);
-        tokio::pin!(stopped);
         loop {
             let visit = self.admission.enter().await;
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
-                _ = &mut stopped => return,
-            };
-            let stream = match accepted {
+            let stream = match listener.accept().await {
                 Ok(stream) => stream,
                 Err(why) => {
                     tracing::warn!(%why, "a client could not be accepted");
@@ -100,6 +97,10 @@ impl Server {
             Ok(Ok(request)) => request,
         };
         let verb = request.text(key::ACTION).unwrap_or_default();
+        if self.accounts.are_ending() && verb != action::GET {
+            // The connection ends with the process, and then the client turns to the next one.
+            return std::future::pending().await;
+        }
         if is_errand(&request) && !visit.stay() {
             let text = "the daemon has too many other commands to do; try again when some of them have ended";
             return send(stream, &Failure::new(Code::Failed, text).to_block()).await;
@@ -174,7 +175,7 @@ impl Server {
                     handing.handed_out(hand_out.renewed);
                     return credential(&account, hand_out, request);
                 }
-                // It is being linked again, or unlinked: soon there is another one, or none.
+                // It is being linked again, or unlinked, or the daemon ends: soon there is another one, or none.
                 Ok(Err(Refusal::Ending)) if Instant::now() < deadline => tokio::time::sleep(ENDING_POLL).await,
                 // A password typed by a person can't help, so git is told not to ask for one.
                 Ok(Err(refusal)) => {
@@ -184,6 +185,9 @@ impl Server {
                 Err(_) => {
                     if let Some(rest) = account.get_rest().await {
                         return credential(&account, rest, request);
+                    }
+                    if self.accounts.are_ending() {
+                        return refused(&account, Refusal::Ending).to_block().with("quit", "1");
                     }
                     let who = account.profile.who();
                     let text = format!("renewing the token of {who} takes too long; try again in a moment");
@@ -303,7 +307,7 @@ impl Server {
     }
 
     async fn unlink(&self, stream: &Stream, request: &Attributes) -> io::Result<()> {
-        let chosen = match self.chosen(request) {
+        let chosen = match self.accounts.chosen(request) {
             Ok(chosen) => chosen,
             Err(failure) => return send(stream, &failure.to_block()).await,
         };
@@ -333,29 +337,6 @@ impl Server {
         }
         let last = failed.map_or_else(|| Attributes::new().with(key::DONE, "1"), |failure| failure.to_block());
         send(stream, &last).await
-    }
-
-    /// The accounts that an unlink means: all, or exactly one.
-    fn chosen(&self, request: &Attributes) -> Result<Vec<Account>, Failure> {
-        let instance = instance_in(request)?;
-        if request.flag("all") {
-            return Ok(self.accounts.list(instance.as_ref(), None));
-        }
-        let instance = self.accounts.meant_instance(instance)?;
-        let named = request.text("account");
-        let chosen = self.accounts.list(Some(&instance), named);
-        match chosen.as_slice() {
-            [_] => Ok(chosen),
-            [] => {
-                let there = names(&self.accounts.list(Some(&instance), None));
-                Err(Failure::new(Code::NotLinked, absent::from(&instance, named, &there)))
-            }
-            several => {
-                let names = absent::list(&names(several));
-                let text = format!("{instance} is linked as {names}: say which with --account NAME");
-                Err(Failure::new(Code::Usage, text))
-            }
-        }
     }
 }
 

@@ -74,6 +74,12 @@ impl Desktop {
         assert!(self.call("/org/freedesktop/secrets", "org.freedesktop.Secret.Service.Lock", &[path]));
     }
 
+    /// The keyring answers nobody any more, or does again.
+    pub fn hang(&self, hangs: bool) {
+        let keyring = self.keyring.as_ref().expect("it runs");
+        run::signal(keyring.id().cast_signed(), if hangs { "STOP" } else { "CONT" });
+    }
+
     /// Ends the keyring; its collection stays on disk.
     pub fn stop_keyring(&mut self) {
         if let Some(mut keyring) = self.keyring.take() {

@@ -129,6 +129,29 @@ impl Accounts {
         })
     }
 
+    /// The accounts that an unlink means: all, or exactly one.
+    pub fn chosen(&self, request: &Attributes) -> Result<Vec<Account>, Failure> {
+        let instance = instance_in(request)?;
+        if request.flag("all") {
+            return Ok(self.list(instance.as_ref(), None));
+        }
+        let instance = self.meant_instance(instance)?;
+        let named = request.text("account");
+        let chosen = self.list(Some(&instance), named);
+        match chosen.as_slice() {
+            [_] => Ok(chosen),
+            [] => {
+                let there = names(&self.list(Some(&instance), None));
+                Err(Failure::new(Code::NotLinked, absent::from(&instance, named, &there)))
+            }
+            several => {
+                let names = absent::list(&names(several));
+                let text = format!("{instance} is linked as {names}: say which with --account NAME");
+                Err(Failure::new(Code::Usage, text))
+            }
+        }
+    }
+
     /// The account that answers at an instance as long as nobody has chosen: the one that was
     /// linked first, but none that can only read if there is another.
     pub fn first_of(&self, instance: &Instance) -> Option<Account> {

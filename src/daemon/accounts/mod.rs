@@ -161,6 +161,11 @@ impl Accounts {
         tokio::join!(errands, retired);
     }
 
+    /// Whether the daemon is to end.
+    pub fn are_ending(&self) -> bool {
+        *self.ending.borrow()
+    }
+
     /// Returns when the daemon is to end: what waits for somebody else is given up.
     pub async fn ended(&self) {
         let _ = self.ending.subscribe().wait_for(|ending| *ending).await;
