@@ -65,6 +65,27 @@ fn a_renewal_does_not_come_earlier_than_it_must() {
 }
 
 #[test]
+fn a_host_whose_jobs_take_long_gets_tokens_that_live_long_enough() {
+    for by_flag in [true, false] {
+        let sandbox = Sandbox::new();
+        let (url, id) = (sandbox.gitlab.url().to_owned(), sandbox.client_id.clone());
+        match by_flag {
+            true => sandbox.link_as("alice", [&url, "--client-id", &id, "--yes", "--min-life", "3000"]).succeeded(),
+            false => {
+                let key = format!("credential.{url}.gitlabMinLife");
+                sandbox.git(["config", "--global", &key, "3000"]).succeeded();
+                sandbox.link()
+            }
+        };
+        for (left, requests) in [(3100, 0), (2900, 1)] {
+            sandbox.age_token(7200 - left, left);
+            sandbox.token();
+            assert_eq!(sandbox.gitlab.token_requests(), requests, "{left} s left");
+        }
+    }
+}
+
+#[test]
 fn a_link_runs_its_account_once() {
     // A second task would renew on its own, under the feet of git.
     let mut sandbox = Sandbox::new();

@@ -52,6 +52,8 @@ struct Login {
     in_use: bool,
     /// How often the refresh token held was sent.
     sent: u32,
+    /// How often this daemon has sent it to the server after that had spent it.
+    sent_spent: u32,
     /// A lagging replica has ever answered: four such answers look like an end.
     lagged: bool,
 }
@@ -81,6 +83,7 @@ impl World {
             ends: START.0 + life,
             in_use: false,
             sent: 0,
+            sent_spent: 0,
             lagged: false,
         };
         Self {
@@ -186,6 +189,9 @@ impl World {
         let before = login.mark;
         login.mark = before.or(Some(now));
         login.sent += 1;
+        // A lost answer is followed by one more try, and then it is known.
+        login.sent_spent += u32::from(login.held != login.living && self.weather != Weather::Down);
+        prop_assert!(login.sent_spent <= 1, "a spent refresh token was sent again and again");
         // Fine answers make a new pair; all others are a handful at the most.
         prop_assert!(self.weather == Weather::Down || login.sent < 40, "a storm");
         match self.weather {
@@ -210,7 +216,7 @@ impl World {
                     return Ok(());
                 }
                 (login.held, login.received_at, login.expires_at) = (login.living, now, now.plus(self.life));
-                (login.mark, login.in_use, login.sent) = (None, false, 0);
+                (login.mark, login.in_use, login.sent, login.sent_spent) = (None, false, 0, 0);
                 login.schedule.on_renewed(now, Some(login.expires_at), Successor::Refreshed);
                 self.in_use = index; // whoever was renewed last is in use
             }
@@ -224,6 +230,7 @@ impl World {
         for login in &mut self.logins {
             login.schedule = Schedule::new(MIN_LIFE, login.received_at, Some(login.expires_at), Successor::Refreshed);
             login.schedule.on_served(now);
+            login.sent_spent = 0;
             login.mark.into_iter().for_each(|at| login.schedule.on_lost(at));
         }
         if let [first, second] = &self.logins[..] {
