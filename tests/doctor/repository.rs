@@ -1,0 +1,87 @@
+//! A repository: whether it is there, and what the account may do.
+
+use gitlab_stand_in::{Role, Visibility};
+
+use super::{about_app, doctor};
+use crate::support::Sandbox;
+
+#[test]
+fn a_missing_project_is_explained_and_never_made() {
+    let sandbox = Sandbox::linked();
+    let found = doctor(&sandbox, &[&sandbox.project("group/missing")]);
+    found.ended_with(6).expect("project", "fail", "missing, or not for alice").expect("push", "skip", "");
+    let asked = sandbox.gitlab.requests();
+    assert!(!asked.iter().any(|request| format!("{request:?}").contains("receive-pack")), "GitLab would make it");
+}
+
+#[test]
+fn a_role_that_is_too_low_names_yours_and_the_one_you_need() {
+    let sandbox = Sandbox::linked();
+    sandbox.gitlab.add_project("low/app", Visibility::Private);
+    for (role, fetch, push) in [
+        (Role::Guest, ("fail", "guest there, may not fetch; that needs reporter"), ("skip", "")),
+        (Role::Reporter, ("ok", "may fetch"), ("fail", "reporter there, may not push; that needs developer")),
+        (Role::Developer, ("ok", ""), ("ok", "")),
+    ] {
+        sandbox.gitlab.grant("alice", "low/app", role);
+        let found = doctor(&sandbox, &[&sandbox.project("low/app")]);
+        found.expect("fetch", fetch.0, fetch.1).expect("push", push.0, push.1);
+        found.ended_with(if role == Role::Developer { 0 } else { 6 });
+    }
+    sandbox.gitlab.configure(|modes| modes.protected_default_branch = true);
+    let found = doctor(&sandbox, &[&sandbox.project("low/app")]);
+    found.ended_with(0).expect("default-branch", "warn", "protected").mended_by("default-branch", "git switch");
+}
+
+#[test]
+fn an_account_that_can_only_read_is_told_why_it_cannot_push() {
+    let sandbox = Sandbox::new();
+    let scopes = "read_api write_repository read_repository";
+    sandbox.gitlab.set_scopes(&sandbox.client_id, scopes);
+    let words =
+        [sandbox.gitlab.url(), "--client-id", &sandbox.client_id, "--yes", "--scopes", "read_api read_repository"];
+    sandbox.link_as("alice", words).succeeded();
+    let found = about_app(&sandbox);
+    found.ended_with(6).expect("scopes", "warn", "not push").expect("fetch", "ok", "");
+    found.expect("push", "fail", "You are not allowed to upload code.").mended_by("push", "link");
+}
+
+#[test]
+fn scopes_for_repositories_alone_are_enough_for_git() {
+    let sandbox = Sandbox::new();
+    let words = [sandbox.gitlab.url(), "--client-id", &sandbox.client_id, "--yes", "--scopes", "write_repository"];
+    sandbox.link_as("alice", words).succeeded();
+    let found = about_app(&sandbox);
+    found.ended_with(0).expect("gitlab-version", "skip", "scopes").expect("project", "skip", "scopes");
+    found.expect("fetch", "ok", "").expect("push", "ok", "").expect("login", "ok", "");
+}
+
+#[test]
+fn an_archived_project_a_moved_one_and_an_empty_one_are_told() {
+    let sandbox = Sandbox::linked();
+    for path in ["old/app", "new/app"] {
+        sandbox.gitlab.add_project(path, Visibility::Private);
+        sandbox.gitlab.grant("alice", path, Role::Maintainer);
+    }
+    sandbox.gitlab.archive_project("new/app");
+    let archived = doctor(&sandbox, &[&sandbox.project("new/app")]);
+    archived.ended_with(0).expect("push", "warn", "archived").expect("fetch", "ok", "");
+    sandbox.gitlab.rename_project("old/app", "team/app");
+    sandbox.gitlab.configure(|modes| drop(modes.moved.insert("old/app".into(), "team/app".into())));
+    let moved = doctor(&sandbox, &[&sandbox.project("old/app")]);
+    let command = format!("git remote set-url origin {}", sandbox.project("team/app"));
+    moved.ended_with(0).expect("project", "warn", "moved to team/app").mended_by("project", &command);
+    sandbox.gitlab.add_project_without_repository("group/none", Visibility::Private);
+    sandbox.gitlab.grant("alice", "group/none", Role::Maintainer);
+    doctor(&sandbox, &[&sandbox.project("group/none")]).ended_with(6).expect("fetch", "fail", "no repository");
+}
+
+#[test]
+fn single_sign_on_names_the_host_and_not_the_address() {
+    let sandbox = Sandbox::linked();
+    let url = "https://sso.example/groups/group/-/saml/sso?token=hunter2".to_owned();
+    sandbox.gitlab.configure(|modes| drop(modes.sso_enforced.insert("group".into(), url)));
+    let found = about_app(&sandbox);
+    found.ended_with(4).expect("single-sign-on", "fail", "https://sso.example ").expect("fetch", "skip", "");
+    assert!(!found.finished.stdout.contains("hunter2"));
+}
