@@ -63,6 +63,7 @@ mod report;
 mod repos;
 mod seen;
 mod short;
+mod silent;
 mod status;
 mod terminal;
 mod time;

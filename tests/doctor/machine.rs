@@ -3,9 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::Duration;
 
-use super::doctor;
-use crate::support::Sandbox;
+use super::{doctor, mend};
+use crate::support::{Sandbox, run};
 
 #[test]
 fn directories_that_others_can_enter_are_closed_by_fix() {
@@ -63,4 +64,42 @@ fn a_socket_that_nobody_listens_at_is_removed_by_fix() {
     doctor(&sandbox, &[]).ended_with(1).expect("socket", "fail", "nobody answers");
     doctor(&sandbox, &["--fix"]).expect("socket", "ok", "");
     assert!(!socket.exists());
+}
+
+#[test]
+fn the_directory_of_a_socket_that_the_person_named_is_left_as_it_is() {
+    let mut sandbox = Sandbox::new();
+    let public = sandbox.path("public");
+    fs::create_dir(&public).expect("a directory");
+    fs::set_permissions(&public, fs::Permissions::from_mode(0o755)).expect("open to all");
+    let mode = || public.metadata().expect("there").permissions().mode() & 0o777;
+    sandbox.set("GIT_CREDENTIAL_GITLAB_SOCKET", public.join("none"));
+    doctor(&sandbox, &["--fix"]).expect("socket", "ok", "").expect("daemon", "fail", "no daemon answers");
+    assert_eq!(mode(), 0o755);
+    // As where a container's engine passes the socket on.
+    let usual = Sandbox::linked();
+    let passed = public.join("socket");
+    fs::hard_link(usual.socket(), &passed).expect("a second name");
+    sandbox.set("GIT_CREDENTIAL_GITLAB_SOCKET", &passed);
+    doctor(&sandbox, &["--fix"]).expect("socket", "ok", "").expect("daemon", "ok", "");
+    assert_eq!(mode(), 0o755);
+}
+
+#[test]
+fn a_daemon_that_is_stopped_keeps_its_socket_and_goes_on_by_the_command_that_is_named() {
+    let sandbox = Sandbox::linked();
+    let (pid, socket, token) = (sandbox.daemon_pid(), sandbox.socket(), sandbox.token());
+    run::signal(pid, "STOP");
+    let found = doctor(&sandbox, &["--fix"]);
+    found.ended_with(1).expect("daemon", "fail", &format!("(pid {pid}) is stopped")).expect("socket", "ok", "");
+    assert!(socket.exists() && run::is_alive(pid));
+    // Another way to the same command, which does not keep the person waiting either.
+    let restart = sandbox.verb(["daemon", "restart"]).ended_with(1);
+    assert!(restart.took < Duration::from_secs(15), "{restart:?}");
+    let command = format!("kill -CONT {pid}");
+    assert!(restart.stderr.contains(&command), "{restart:?}");
+    assert_eq!(found["daemon"]["fix"], command);
+    mend(&sandbox, &found, "daemon");
+    doctor(&sandbox, &[]).ended_with(0).expect("daemon", "ok", "");
+    assert_eq!(sandbox.token(), token);
 }

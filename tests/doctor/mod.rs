@@ -87,6 +87,21 @@ fn doctor_in(sandbox: &Sandbox, directory: &Path) -> Diagnosis {
     Diagnosis::of(run::finish(command, ""))
 }
 
+/// Types the command that a check names.
+#[track_caller]
+fn mend(sandbox: &Sandbox, found: &Diagnosis, name: &str) -> Finished {
+    mend_in(sandbox, &sandbox.path(""), found, name)
+}
+
+/// The same inside a repository.
+#[track_caller]
+fn mend_in(sandbox: &Sandbox, directory: &Path, found: &Diagnosis, name: &str) -> Finished {
+    let command = found.check(name)["fix"].as_str().unwrap_or_else(|| panic!("no command: {:?}", found.finished));
+    let mut shell = sandbox.command("sh");
+    shell.args(["-c", command]).current_dir(directory);
+    run::finish(shell, "").succeeded()
+}
+
 fn about_app(sandbox: &Sandbox) -> Diagnosis {
     doctor(sandbox, &[&sandbox.project("group/app")])
 }

@@ -83,6 +83,11 @@ impl Finding {
         Self { fix: Some(command.into()), ..self }
     }
 
+    /// The same where there may be no such command.
+    pub(super) fn fix_if(self, command: Option<String>) -> Self {
+        Self { fix: command, ..self }
+    }
+
     pub(super) fn mend(self, mend: Mend) -> Self {
         Self { mend: Some(mend), ..self }
     }

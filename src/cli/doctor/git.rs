@@ -102,10 +102,6 @@ fn remove_helper(setting: &Setting) -> Option<String> {
     Some(format!("git config --file {file} --fixed-value --unset-all {key} {value}"))
 }
 
-fn with_fix(finding: Finding, command: Option<String>) -> Finding {
-    Finding { fix: command, ..finding }
-}
-
 /// A boolean as git reads it; a key without a value is true, but cannot be told from an empty one.
 fn is_true(value: Option<&str>) -> bool {
     value.is_some_and(|value| matches!(value.to_ascii_lowercase().as_str(), "true" | "yes" | "on" | "1"))
@@ -179,7 +175,7 @@ pub(super) fn helper(view: &View) -> Finding {
     let finding = Finding::fail(Code::Failed, text);
     match is_in_home(cause.file()) {
         true => finding.fix(view.configure()).mend(Mend::Configure(instance.clone())),
-        false => with_fix(finding, remove_helper(cause)),
+        false => finding.fix_if(remove_helper(cause)),
     }
 }
 
@@ -245,7 +241,7 @@ pub(super) fn helper_order(view: &View) -> Finding {
     let finding = Finding::warn(text);
     match is_before || is_in_home(file) {
         true => finding.fix(view.configure()).mend(Mend::Configure(instance.clone())),
-        false => with_fix(finding, remove_helper(stranger)),
+        false => finding.fix_if(remove_helper(stranger)),
     }
 }
 
@@ -279,7 +275,7 @@ pub(super) fn user_name(view: &View) -> Finding {
         true => Finding::fail(Code::NotLinked, format!("{text}, and no other is taken in its place")).fix(link),
         false => {
             let line = settings.line("credential", "username", name).filter(|_| in_address.is_none());
-            with_fix(Finding::warn(format!("{text}, so it is ignored")), line.and_then(remove).or(Some(link)))
+            Finding::warn(format!("{text}, so it is ignored")).fix_if(line.and_then(remove).or(Some(link)))
         }
     }
 }
@@ -328,7 +324,7 @@ pub(super) fn address_rules(view: &View) -> Finding {
         // To push alone over ssh is a custom of many.
         let is_cause = matches!(now, Remote::Ssh { .. }) && !push && view.remote.is_some();
         let finding = if is_cause { Finding::fail(Code::Failed, text) } else { Finding::warn(text) };
-        return with_fix(finding, remove(rule).filter(|_| rule.key == shown_key(&rule.key)));
+        return finding.fix_if(remove(rule).filter(|_| rule.key == shown_key(&rule.key)));
     }
     Finding::ok("no insteadOf leads elsewhere")
 }

@@ -1,6 +1,6 @@
 //! How git reaches a server: what of its config and environment gets in the way.
 
-use super::{Settings, View, remove, with_fix};
+use super::{Settings, View, remove};
 use crate::cli::doctor::finding::Finding;
 use crate::protocol::Code;
 
@@ -19,7 +19,7 @@ pub(in crate::cli::doctor) fn certificate_check(view: &View) -> Finding {
         return Finding::ok("git checks certificates");
     }
     let line = settings.line("http", "sslverify", value.unwrap_or_default());
-    with_fix(Finding::warn(format!("{text} (http.sslVerify)")), line.and_then(remove))
+    Finding::warn(format!("{text} (http.sslVerify)")).fix_if(line.and_then(remove))
 }
 
 /// `certificate-file`
@@ -44,7 +44,7 @@ pub(in crate::cli::doctor) fn certificate_file(view: &View) -> Finding {
             let finding = Finding::fail(Code::Unreachable, format!("{source} names {file}: {why}"));
             match source {
                 "GIT_SSL_CAINFO" => finding.fix("unset GIT_SSL_CAINFO"),
-                _ => with_fix(finding, settings.line("http", "sslcainfo", file).and_then(remove)),
+                _ => finding.fix_if(settings.line("http", "sslcainfo", file).and_then(remove)),
             }
         }
     }
@@ -70,7 +70,7 @@ pub(in crate::cli::doctor) fn extra_header(view: &View) -> Finding {
                 "http.extraHeader sends an Authorization of its own{}, so ours does not count",
                 place.unwrap_or_default()
             );
-            with_fix(Finding::fail(Code::Failed, text), line.and_then(remove))
+            Finding::fail(Code::Failed, text).fix_if(line.and_then(remove))
         }
         None => Finding::ok("http.extraHeader sends no Authorization"),
     }
