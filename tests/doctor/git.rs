@@ -129,10 +129,11 @@ fn a_proxy_that_nobody_listens_at_is_told_with_its_place() {
     doctor_in(&sandbox, &clone).ended_with(0).expect("proxy", "ok", "no_proxy");
     sandbox.git_in(&clone, ["fetch"]).succeeded();
     sandbox.unset("no_proxy");
-    // One that listens is not judged.
+    // One that listens is judged by what git gets there.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
     sandbox.set("http_proxy", format!("http://{}", listener.local_addr().expect("an address")));
-    doctor_in(&sandbox, &clone).ended_with(0).expect("proxy", "ok", "http_proxy");
+    drop(std::thread::spawn(move || listener.incoming().for_each(drop)));
+    doctor_in(&sandbox, &clone).ended_with(5).expect("proxy", "ok", "http_proxy").expect("git-works", "fail", "itself");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gitlab_stand_in::{BanLimits, Endpoint, Fault, StandIn, UserFlag, What};
 
-use super::{about_app, doctor};
+use super::{about_app, doctor, doctor_in, mend};
 use crate::support::Sandbox;
 
 #[test]
@@ -126,4 +126,40 @@ fn a_login_that_was_revoked_is_told() {
     let found = doctor(&sandbox, &[]);
     found.expect("login", "fail", "invalid_grant");
     assert_eq!((found.finished.code, sandbox.gitlab.failed_logins()), (Some(5), 0));
+}
+
+#[test]
+fn that_git_itself_does_not_trust_the_server_is_told_although_the_daemon_does() {
+    let sandbox = Sandbox::https();
+    sandbox.link();
+    let clone = sandbox.clone("group/app", "app");
+    let authority = sandbox.gitlab.ca_pem().expect("it has one").display().to_string();
+    let key = format!("http.{}/.sslCAInfo", sandbox.gitlab.url());
+    sandbox.git(["config", "--global", "--unset-all", &key]).succeeded();
+    sandbox.verb(["daemon", "restart"]).succeeded();
+    assert_ne!(sandbox.git_in(&clone, ["ls-remote"]).code, Some(0));
+    for found in [doctor_in(&sandbox, &clone), doctor(&sandbox, &[])] {
+        found.ended_with(5).expect("connection", "ok", "TLS works").expect("git-works", "fail", "certificate");
+        assert_eq!(found["git-works"]["fix"], format!("git config --global {key} FILE"));
+    }
+    sandbox.git(["config", "--global", &key, &authority]).succeeded();
+    sandbox.git_in(&clone, ["ls-remote"]).succeeded();
+    for found in [doctor_in(&sandbox, &clone), doctor(&sandbox, &[])] {
+        found.ended_with(0).expect("git-works", "ok", "");
+    }
+}
+
+#[test]
+fn a_certificate_of_git_that_is_not_there_is_told_and_taken_out() {
+    let sandbox = Sandbox::https();
+    sandbox.link();
+    let clone = sandbox.clone("group/app", "app");
+    for key in ["sslCert", "sslKey", "sslCAPath"] {
+        sandbox.set_http(key, "/nowhere/at/all");
+        let found = doctor_in(&sandbox, &clone);
+        found.ended_with(5).expect("certificate-file", "fail", &format!("http.{key} names /nowhere/at/all"));
+        mend(&sandbox, &found, "certificate-file");
+        doctor_in(&sandbox, &clone).ended_with(0).expect("certificate-file", "ok", "ca.pem");
+    }
+    sandbox.git_in(&clone, ["ls-remote"]).succeeded();
 }

@@ -40,6 +40,7 @@ fn where_all_is_well_nothing_is_wrong() {
         "certificate-check",
         "certificate-file",
         "extra-header",
+        "git-works",
         "command-config",
         "ide",
         "linked",

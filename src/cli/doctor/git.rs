@@ -16,9 +16,11 @@ use crate::shell::quoted;
 
 mod network;
 mod proxy;
+mod works;
 
 pub(super) use network::{certificate_check, certificate_file, extra_header};
 pub(super) use proxy::{proxy, refusal};
+pub(super) use works::{Works, git_works, target, try_git};
 
 /// What `git -c` puts into the environment of the commands below.
 const COMMAND_LINE: &str = "command line:";
@@ -44,6 +46,8 @@ pub(super) struct View {
     pub(super) environment: BTreeMap<String, String>,
     /// Why the proxy that git goes by can't be connected to.
     pub(super) proxy_refusal: Option<String>,
+    /// Whether git itself gets there.
+    pub(super) works: Works,
 }
 
 impl Settings {
@@ -70,7 +74,7 @@ impl Settings {
         Self::value(&self.credential, "credential.username").filter(|name| !name.is_empty())
     }
 
-    fn helpers(&self) -> Vec<Setting> {
+    pub(super) fn helpers(&self) -> Vec<Setting> {
         let helper = |line: &Line| {
             let rest = line.key.strip_prefix("credential.")?;
             let pattern = if rest == "helper" { None } else { Some(rest.strip_suffix(".helper")?.to_owned()) };
@@ -81,9 +85,10 @@ impl Settings {
 
     /// The line of a section that says this, wherever it stands.
     fn line(&self, section: &str, name: &str, value: &str) -> Option<&Line> {
+        let name = &name.to_ascii_lowercase();
         let is_it = |line: &&Line| {
             let key = line.key.strip_prefix(section).and_then(|rest| rest.strip_prefix('.'));
-            key.is_some_and(|key| key == name || key.ends_with(&format!(".{name}"))) && line.value == value
+            key.is_some_and(|key| key == *name || key.ends_with(&format!(".{name}"))) && line.value == value
         };
         self.lines.iter().rfind(is_it)
     }
@@ -210,13 +215,13 @@ pub(super) fn helper_program(view: &View) -> Finding {
 }
 
 #[cfg(unix)]
-fn is_program(path: &Path) -> bool {
+pub(super) fn is_program(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(not(unix))]
-fn is_program(path: &Path) -> bool {
+pub(super) fn is_program(path: &Path) -> bool {
     path.is_file()
 }
 

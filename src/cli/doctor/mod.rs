@@ -44,7 +44,7 @@ const MACHINE: [Check<machine::Machine>; 8] = [
 ];
 
 /// Of git's config, for each GitLab and repository.
-const GIT: [Check<git::View>; 14] = [
+const GIT: [Check<git::View>; 15] = [
     ("git-config", git::config),
     ("helper", git::helper),
     ("helper-program", git::helper_program),
@@ -57,6 +57,7 @@ const GIT: [Check<git::View>; 14] = [
     ("certificate-check", git::certificate_check),
     ("certificate-file", git::certificate_file),
     ("extra-header", git::extra_header),
+    ("git-works", git::git_works),
     ("command-config", git::command_config),
     ("ide", git::ide),
 ];

@@ -48,7 +48,7 @@ pub(super) fn people(entries: &[Entry], terminal: Terminal) -> Result<(), Error>
 /// What a command is for. Not everything can be mended by one of ours, but each finding has one
 /// that gets further.
 fn purpose(command: &str) -> &'static str {
-    const LOOKS: [&str; 7] = [
+    const LOOKS: [&str; 8] = [
         "curl ",
         "df ",
         "getent ",
@@ -56,6 +56,7 @@ fn purpose(command: &str) -> &'static str {
         "git credential-gitlab doctor",
         "git credential-gitlab repos",
         "git credential-gitlab status",
+        "git ls-remote",
     ];
     match () {
         () if command.starts_with("sleep ") => "to look again",

@@ -22,32 +22,51 @@ pub(in crate::cli::doctor) fn certificate_check(view: &View) -> Finding {
     Finding::warn(format!("{text} (http.sslVerify)")).fix_if(line.and_then(remove))
 }
 
+/// Where git finds the certificates of the server's authority, and its own: the variable goes before
+/// the setting.
+const FILES: [(&str, &str); 4] = [
+    ("GIT_SSL_CAINFO", "http.sslCAInfo"),
+    ("GIT_SSL_CAPATH", "http.sslCAPath"),
+    ("GIT_SSL_CERT", "http.sslCert"),
+    ("GIT_SSL_KEY", "http.sslKey"),
+];
+
 /// `certificate-file`
 pub(in crate::cli::doctor) fn certificate_file(view: &View) -> Finding {
     let settings = match view.settings() {
         Ok(settings) => settings,
         Err(skip) => return skip,
     };
-    let value = Settings::value(&settings.http, "http.sslcainfo").filter(|value| !value.is_empty());
-    let (file, source) = match (view.variable("GIT_SSL_CAINFO"), value) {
-        (Some(file), _) => (file, "GIT_SSL_CAINFO"),
-        (None, Some(file)) => (file, "http.sslCAInfo"),
-        (None, None) => return Finding::ok("the system's certificate authorities count"),
-    };
+    let mut told = Vec::new();
+    for (variable, key) in FILES {
+        let value = Settings::value(&settings.http, &key.to_ascii_lowercase()).filter(|value| !value.is_empty());
+        let Some((file, source)) =
+            view.variable(variable).map(|file| (file, variable)).or(value.map(|file| (file, key)))
+        else {
+            continue;
+        };
+        if let Err(why) = open(file) {
+            let finding = Finding::fail(Code::Unreachable, format!("{source} names {file}: {why}"));
+            return match source == variable {
+                true => finding.fix(format!("unset {variable}")),
+                false => finding.fix_if(settings.line("http", &key["http.".len()..], file).and_then(remove)),
+            };
+        }
+        told.push(format!("{file} ({source})"));
+    }
+    match told.is_empty() {
+        true => Finding::ok("the system's certificate authorities count"),
+        false => Finding::ok(told.join(", ")),
+    }
+}
+
+/// As git opens a file or directory of its config.
+fn open(file: &str) -> std::io::Result<std::fs::File> {
     let path = match (file.strip_prefix("~/"), std::env::home_dir()) {
         (Some(rest), Some(home)) => home.join(rest),
         _ => file.into(),
     };
-    match std::fs::File::open(&path) {
-        Ok(_) => Finding::ok(format!("{file} ({source})")),
-        Err(why) => {
-            let finding = Finding::fail(Code::Unreachable, format!("{source} names {file}: {why}"));
-            match source {
-                "GIT_SSL_CAINFO" => finding.fix("unset GIT_SSL_CAINFO"),
-                _ => finding.fix_if(settings.line("http", "sslcainfo", file).and_then(remove)),
-            }
-        }
-    }
+    std::fs::File::open(path)
 }
 
 /// `extra-header`: a header of git's config that goes before any helper's answer.

@@ -29,6 +29,7 @@ fn view(more: &[(&str, &str)], environment: &[(&str, &str)]) -> View {
         settings: Ok(settings),
         environment: environment.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
         proxy_refusal: None,
+        works: Works::Yes,
     }
 }
 
@@ -50,6 +51,7 @@ fn all_is_well_where_all_is_well() {
         certificate_check,
         certificate_file,
         extra_header,
+        git_works,
         command_config,
         ide,
     ] {
