@@ -88,6 +88,7 @@ pub async fn repository(accounts: &Accounts, request: &Attributes) -> Attributes
         .with("host", instance.to_string())
         .with("username", &account.profile.username)
         .with("label", account.profile.label())
+        .with("kind", &account.profile.kind)
         .with("project", &path);
     in_time(&mut facts, |facts| Box::pin(project(account, path, facts))).await
 }

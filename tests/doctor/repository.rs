@@ -47,6 +47,30 @@ fn an_account_that_can_only_read_is_told_why_it_cannot_push() {
 }
 
 #[test]
+fn the_command_for_scopes_that_lack_something_gives_them() {
+    let sandbox = Sandbox::new();
+    sandbox.gitlab.set_scopes(&sandbox.client_id, "read_api write_repository read_repository read_user");
+    let url = sandbox.gitlab.url().to_owned();
+    for (scopes, checks) in
+        [("read_api read_repository", &["scopes", "push"][..]), ("read_user", &["scopes", "git-login", "fetch"])]
+    {
+        for check in checks {
+            let words = [&url, "--client-id", &sandbox.client_id, "--yes", "--account", "alice", "--scopes", scopes];
+            sandbox.link_as("alice", words).succeeded();
+            let found = about_app(&sandbox);
+            let fix = found[check]["fix"].as_str().unwrap_or_else(|| panic!("{check}: {:?}", found.finished));
+            let (command, scopes) = fix.split_once(" --scopes ").unwrap_or_else(|| panic!("{check}: {fix}"));
+            let words = command.split(' ').skip(3).chain(["--scopes", scopes.trim_matches('"')]);
+            sandbox.link_as("alice", words).succeeded();
+            about_app(&sandbox).ended_with(0).expect(check, "ok", "");
+        }
+    }
+    let clone = sandbox.clone("group/app", "app");
+    sandbox.git_in(&clone, ["commit", "--quiet", "--allow-empty", "--message", "x"]).succeeded();
+    sandbox.git_in(&clone, ["push", "--quiet"]).succeeded();
+}
+
+#[test]
 fn scopes_for_repositories_alone_are_enough_for_git() {
     let sandbox = Sandbox::new();
     let words = [sandbox.gitlab.url(), "--client-id", &sandbox.client_id, "--yes", "--scopes", "write_repository"];

@@ -9,6 +9,7 @@ use crate::credential::Attributes;
 use crate::instance::Instance;
 use crate::label;
 use crate::protocol::Code;
+use crate::rights;
 use crate::shell::quoted;
 
 /// GitLab's roles, the lowest in front; new ones may come between.
@@ -56,6 +57,13 @@ impl View {
 
     fn host(&self) -> String {
         Instance::parse(&self.url()).map_or_else(|_| self.url(), |instance| instance.short())
+    }
+
+    /// The command that links its account again.
+    fn link(&self) -> String {
+        let is_token = self.facts.as_ref().is_ok_and(|facts| facts.text("kind") == Some("token"));
+        let token = if is_token { " --token-stdin" } else { "" };
+        format!("git credential-gitlab link {} --account {}{token}", self.host(), self.who())
     }
 
     /// A failure that another account does not have, if there is one.
@@ -174,7 +182,7 @@ pub(super) fn project(view: &View) -> Finding {
             quoted(asked.rsplit('/').next().unwrap_or_default())
         )),
         Some(401) => Finding::fail(Code::Relink, format!("GitLab does not take the token of {}", view.who()))
-            .fix(format!("git credential-gitlab link {} --account {}", view.host(), view.who())),
+            .fix(view.link()),
         Some(403) if words.contains("blocked") => {
             Finding::fail(Code::Refused, format!("the account of {} is blocked (\"{words}\")", view.who()))
         }
@@ -225,7 +233,6 @@ fn service(view: &View, which: &str, needed: &str) -> Finding {
         Err(skip) => return skip,
     };
     let (who, words) = (view.who(), text(facts, &format!("{which}_words")));
-    let again = format!("git credential-gitlab link {} --account {who}", view.host());
     let see = format!("curl -sSI {}", view.url());
     let said = if words.is_empty() { String::new() } else { format!(": \"{words}\"") };
     let Some(verdict) = facts.text(which) else {
@@ -255,7 +262,11 @@ fn service(view: &View, which: &str, needed: &str) -> Finding {
             };
             // To link the account that can only read again gives the same.
             let full = format!("git credential-gitlab link {} --account {person}", view.host());
-            let fix = if read_only { view.others.undo(Some(full)) } else { Some(again) };
+            let fix = match (read_only, facts.text("kind")) {
+                (true, _) if which == "push" => view.others.undo(Some(full)),
+                (_, Some("token")) => Some(view.link()),
+                (read_only, _) => Some(rights::link_with_scopes(&view.link(), read_only)),
+            };
             view.unless_another(which, &why).unwrap_or_else(|| Finding { fix, ..refused(why) })
         }
         "archived" => Finding::warn(format!("the project is archived: nobody can push to it{said}")),
@@ -266,7 +277,7 @@ fn service(view: &View, which: &str, needed: &str) -> Finding {
                 "git is refused with the token of {who} (an account that is blocked or must change its password?){said}"
             ),
         )
-        .fix(again),
+        .fix(view.link()),
         "rate" => Finding::fail(Code::Unreachable, format!("GitLab wants to be asked later{said}"))
             .fix("sleep 60; git credential-gitlab doctor"),
         "down" | "unreached" => Finding::fail(Code::Unreachable, format!("git gets no answer{said}")).fix(see),

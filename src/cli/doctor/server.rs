@@ -7,7 +7,7 @@ use crate::cli::time::Now;
 use crate::credential::Attributes;
 use crate::instance::Instance;
 use crate::protocol::{Code, State};
-use crate::rights::Rights;
+use crate::rights::{self, Rights};
 use crate::unreached;
 
 /// A token lives two hours and is renewed ten minutes before; half of that is lost to a wrong clock.
@@ -181,6 +181,14 @@ impl AccountView {
         format!("git credential-gitlab link {} --account {}{token}", self.account.short_host(), self.account.label)
     }
 
+    /// The same where its scopes are too few.
+    fn link_with_scopes(&self) -> String {
+        match self.account.is_token() {
+            true => self.link(),
+            false => rights::link_with_scopes(&self.link(), self.account.read_only),
+        }
+    }
+
     /// What another program gets there: `status` sends people here.
     fn see(&self) -> String {
         format!("curl -sSI {}", self.account.host)
@@ -263,9 +271,8 @@ pub(super) fn git_login(view: &AccountView) -> Finding {
         None => Finding::skip("git was not tried"),
         Some("open" | "missing" | "no-repository" | "role" | "archived") => Finding::ok("git may log in"),
         Some("banned") => Finding::skip("this address is banned"),
-        Some("scope") => {
-            Finding::fail(Code::Refused, format!("its scopes don't allow git: \"{words}\"")).fix(view.link())
-        }
+        Some("scope") => Finding::fail(Code::Refused, format!("its scopes don't allow git: \"{words}\""))
+            .fix(view.link_with_scopes()),
         Some("login") => Finding::fail(
             Code::Relink,
             "the API takes the token, but git is refused with it (a password that must be changed, an old user name?)",
@@ -306,8 +313,8 @@ pub(super) fn scopes(view: &AccountView) -> Finding {
     let rights = Rights::of(account.scopes.iter().map(String::as_str));
     let text = format!("{} may {} ({})", account.label, rights.phrase(), account.scopes.join(", "));
     match (rights.git(), rights.push(), account.read_only) {
-        (false, _, _) => Finding::fail(Code::Refused, text).fix(view.link()),
-        (true, false, false) => Finding::warn(text).fix(view.link()),
+        (false, _, _) => Finding::fail(Code::Refused, text).fix(view.link_with_scopes()),
+        (true, false, false) => Finding::warn(text).fix(view.link_with_scopes()),
         _ => Finding::ok(text),
     }
 }

@@ -16,16 +16,9 @@ use crate::idn;
 use crate::instance::Instance;
 use crate::label;
 use crate::protocol::{Code, Failure, key};
-use crate::rights::Rights;
+use crate::rights::{self, Rights};
 
 use super::environment;
-
-/// Read everything, push and pull: what a person does every day, and nothing that changes their
-/// account.
-const SCOPES: &str = "read_api write_repository";
-
-/// Enough for clone and fetch, and for us to know who you are.
-const READ_ONLY: &str = "read_api read_repository";
 
 /// Long enough to sign in with a second factor.
 const TIMEOUT: u64 = 300;
@@ -136,8 +129,8 @@ impl Plan {
         let scopes_before = granted_before.map(|profile| profile.scopes.join(" "));
         let scopes = match read_only {
             // What git config asks for is for the other one.
-            true => text("scopes").or(scopes_before).unwrap_or_else(|| READ_ONLY.into()),
-            false => text("scopes").or(config.scopes).or(scopes_before).unwrap_or_else(|| SCOPES.into()),
+            true => text("scopes").or(scopes_before).unwrap_or_else(|| rights::READING.into()),
+            false => text("scopes").or(config.scopes).or(scopes_before).unwrap_or_else(|| rights::EVERYDAY.into()),
         };
         if read_only && token.is_none() && Rights::of(scopes.split_whitespace()).push() {
             return Err(usage(format!("a link that can only read has no use for the scopes {scopes:?}")));
