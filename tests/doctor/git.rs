@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Diagnosis, doctor, doctor_in};
+use super::{Diagnosis, doctor, doctor_in, mend_in};
 use crate::support::{Sandbox, run};
 
 #[test]
@@ -156,4 +156,52 @@ fn an_emptied_list_of_helpers_in_the_environment_is_told() {
     let found = doctor(&sandbox, &[]);
     found.ended_with(1).expect("helper", "fail", "environment").expect("command-config", "warn", "JetBrains");
     found.expect("ide", "warn", "Use credential helper").expect("prompts", "warn", "GIT_ASKPASS");
+}
+
+#[test]
+fn the_line_that_counts_is_taken_out_and_no_other_from_anywhere_in_the_repository() {
+    let sandbox = Sandbox::linked();
+    let clone = sandbox.clone("group/app", "app");
+    let below = clone.join("some/where");
+    fs::create_dir_all(&below).expect("made");
+    let config = |words: &[&str]| sandbox.git_in(&clone, ["config", "--local"].iter().chain(words).copied());
+    for (key, value, check) in [
+        ("http.proxy", "http://127.0.0.1:1", "proxy"),
+        ("http.sslCAInfo", "/nowhere/ca.pem", "certificate-file"),
+        ("http.sslVerify", "false", "certificate-check"),
+        ("http.extraHeader", "Authorization: Bearer hunter2", "extra-header"),
+        ("credential.username", "bob", "user-name"),
+    ] {
+        let (section, name) = key.split_once('.').expect("two parts");
+        let elsewhere = format!("{section}.https://other.example.{name}");
+        config(&[key, value]).succeeded();
+        config(&[&elsewhere, value]).succeeded();
+        let found = doctor_in(&sandbox, &below);
+        assert!(["fail", "warn"].contains(&found[check]["result"].as_str().expect("text")), "{:#}", found[check]);
+        mend_in(&sandbox, &below, &found, check);
+        assert_eq!(config(&["--get", key]).code, Some(1), "{key} is still there");
+        assert_eq!(config(&["--get", &elsewhere]).succeeded().stdout.trim(), value);
+        doctor_in(&sandbox, &below).ended_with(0).expect(check, "ok", "");
+        config(&["--unset", &elsewhere]).succeeded();
+    }
+}
+
+#[test]
+fn of_several_values_only_the_one_that_harms_is_taken_out() {
+    let sandbox = Sandbox::linked();
+    let clone = sandbox.clone("group/app", "app");
+    let other = format!("{}/", sandbox.gitlab.url());
+    for (key, kept, harmful, check) in [
+        ("http.extraHeader", "X-Trace: on", "authorization: Bearer hunter2", "extra-header"),
+        ("url.git@elsewhere:.insteadOf", "work:", other.as_str(), "address-rules"),
+    ] {
+        for value in [harmful, kept] {
+            sandbox.git_in(&clone, ["config", "--local", "--add", key, value]).succeeded();
+        }
+        let found = doctor_in(&sandbox, &clone);
+        found.ended_with(1).expect(check, "fail", "");
+        mend_in(&sandbox, &clone, &found, check);
+        doctor_in(&sandbox, &clone).ended_with(0).expect(check, "ok", "");
+        assert_eq!(sandbox.git_in(&clone, ["config", "--local", "--get-all", key]).stdout.trim(), kept);
+    }
 }

@@ -7,7 +7,7 @@ use super::finding::{Finding, Mend};
 use super::remote::{Remote, rewritten};
 use crate::cli::accounts::Account;
 use crate::cli::chain::Chain;
-use crate::cli::git_config::{Git, GitError, Line, Setting};
+use crate::cli::git_config::Setting;
 use crate::cli::helper_path::{is_ours, to_path};
 use crate::instance::Instance;
 use crate::label;
@@ -16,22 +16,18 @@ use crate::shell::quoted;
 
 mod network;
 mod proxy;
+mod settings;
+mod urlmatch;
 mod works;
 
 pub(super) use network::{certificate_check, certificate_file, extra_header};
 pub(super) use proxy::{proxy, refusal};
+pub(super) use settings::Settings;
+use settings::{remove, remove_helper, remove_value};
 pub(super) use works::{Works, git_works, target, try_git};
 
 /// What `git -c` puts into the environment of the commands below.
 const COMMAND_LINE: &str = "command line:";
-
-/// git's config for one address.
-pub(super) struct Settings {
-    pub(super) lines: Vec<Line>,
-    /// `http.*`, of which the last of a name counts.
-    http: Vec<(String, String)>,
-    credential: Vec<(String, String)>,
-}
 
 /// What was found.
 pub(super) struct View {
@@ -48,68 +44,6 @@ pub(super) struct View {
     pub(super) proxy_refusal: Option<String>,
     /// Whether git itself gets there.
     pub(super) works: Works,
-}
-
-impl Settings {
-    pub(super) fn read(git: &Git, url: &str) -> Result<Self, GitError> {
-        let (http, credential) = (git.section_for("http", url)?, git.section_for("credential", url)?);
-        Ok(Self { lines: git.lines()?, http, credential })
-    }
-
-    /// The value that counts, if there is one.
-    fn value<'s>(section: &'s [(String, String)], key: &str) -> Option<&'s str> {
-        section.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
-    }
-
-    pub(super) fn sends_paths(&self) -> bool {
-        is_true(Self::value(&self.credential, "credential.usehttppath"))
-    }
-
-    /// The command that takes a user name out of git's config.
-    pub(super) fn forget_username(&self, name: &str) -> Option<String> {
-        self.line("credential", "username", name).and_then(remove)
-    }
-
-    pub(super) fn username(&self) -> Option<&str> {
-        Self::value(&self.credential, "credential.username").filter(|name| !name.is_empty())
-    }
-
-    pub(super) fn helpers(&self) -> Vec<Setting> {
-        let helper = |line: &Line| {
-            let rest = line.key.strip_prefix("credential.")?;
-            let pattern = if rest == "helper" { None } else { Some(rest.strip_suffix(".helper")?.to_owned()) };
-            Some(Setting { origin: line.origin.clone(), pattern, value: line.value.clone() })
-        };
-        self.lines.iter().filter_map(helper).collect()
-    }
-
-    /// The line of a section that says this, wherever it stands.
-    fn line(&self, section: &str, name: &str, value: &str) -> Option<&Line> {
-        let name = &name.to_ascii_lowercase();
-        let is_it = |line: &&Line| {
-            let key = line.key.strip_prefix(section).and_then(|rest| rest.strip_prefix('.'));
-            key.is_some_and(|key| key == *name || key.ends_with(&format!(".{name}"))) && line.value == value
-        };
-        self.lines.iter().rfind(is_it)
-    }
-}
-
-/// The command that takes a line out of git's config; none where it stands in no file.
-fn remove(line: &Line) -> Option<String> {
-    let file = line.origin.strip_prefix("file:")?;
-    Some(format!("git config --file {} --unset-all {}", quoted(file), quoted(&line.key)))
-}
-
-/// The same for one of several helpers.
-fn remove_helper(setting: &Setting) -> Option<String> {
-    let (file, key) = (setting.origin.strip_prefix("file:")?, setting.key());
-    let (file, key, value) = (quoted(file), quoted(&key), quoted(&setting.value));
-    Some(format!("git config --file {file} --fixed-value --unset-all {key} {value}"))
-}
-
-/// A boolean as git reads it; a key without a value is true, but cannot be told from an empty one.
-fn is_true(value: Option<&str>) -> bool {
-    value.is_some_and(|value| matches!(value.to_ascii_lowercase().as_str(), "true" | "yes" | "on" | "1"))
 }
 
 impl View {
@@ -329,7 +263,9 @@ pub(super) fn address_rules(view: &View) -> Finding {
         // To push alone over ssh is a custom of many.
         let is_cause = matches!(now, Remote::Ssh { .. }) && !push && view.remote.is_some();
         let finding = if is_cause { Finding::fail(Code::Failed, text) } else { Finding::warn(text) };
-        return finding.fix_if(remove(rule).filter(|_| rule.key == shown_key(&rule.key)));
+        // A password has no place in a command.
+        let command = if rule.value.contains('@') { remove(rule) } else { remove_value(rule) };
+        return finding.fix_if(command.filter(|_| rule.key == shown_key(&rule.key)));
     }
     Finding::ok("no insteadOf leads elsewhere")
 }

@@ -1,7 +1,9 @@
 //! How git reaches a server: what of its config and environment gets in the way.
 
-use super::{Settings, View, remove};
+use super::settings::{remove, remove_header};
+use super::{Settings, View};
 use crate::cli::doctor::finding::Finding;
+use crate::cli::git_config::Line;
 use crate::protocol::Code;
 
 /// `certificate-check`
@@ -75,21 +77,18 @@ pub(in crate::cli::doctor) fn extra_header(view: &View) -> Finding {
         Ok(settings) => settings,
         Err(skip) => return skip,
     };
-    // An empty one clears those before it.
-    let values = settings.http.iter().filter(|(key, _)| key == "http.extraheader").map(|(_, value)| value.as_str());
-    let counting = values.rev().take_while(|value| !value.is_empty());
-    let authorization =
-        |value: &&str| value.split_once(':').is_some_and(|(name, _)| name.trim().eq_ignore_ascii_case("authorization"));
-    match counting.clone().find(authorization) {
+    let is_authorization = |line: &&&Line| {
+        line.value.split_once(':').is_some_and(|(name, _)| name.trim().eq_ignore_ascii_case("authorization"))
+    };
+    match settings.list("http", "extraHeader").iter().find(is_authorization) {
         // The value is a secret.
-        Some(value) => {
-            let line = settings.line("http", "extraheader", value);
-            let place = line.map(|line| format!(" ({} in {})", line.key, line.origin.trim_start_matches("file:")));
+        Some(line) => {
             let text = format!(
-                "http.extraHeader sends an Authorization of its own{}, so ours does not count",
-                place.unwrap_or_default()
+                "http.extraHeader sends an Authorization of its own ({} in {}), so ours does not count",
+                line.key,
+                line.origin.trim_start_matches("file:")
             );
-            Finding::fail(Code::Failed, text).fix_if(line.and_then(remove))
+            Finding::fail(Code::Failed, text).fix_if(remove_header(line))
         }
         None => Finding::ok("http.extraHeader sends no Authorization"),
     }

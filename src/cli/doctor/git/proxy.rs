@@ -5,7 +5,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use super::{Settings, View, remove};
+use super::settings::remove;
+use super::{Settings, View};
 use crate::cli::doctor::finding::Finding;
 use crate::cli::doctor::remote::Remote;
 use crate::protocol::Code;

@@ -3,6 +3,7 @@
 use super::super::finding::Outcome::{self, Fail, Ok as Well, Skip, Warn};
 use super::*;
 use crate::cli::accounts::example;
+use crate::cli::git_config::Line;
 
 const OURS: &str = "/opt/git-credential-gitlab";
 
@@ -20,7 +21,8 @@ fn view(more: &[(&str, &str)], environment: &[(&str, &str)]) -> View {
         let of = more.iter().filter(|(key, _)| key.starts_with(name) && key.matches('.').count() == 1);
         of.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
     };
-    let settings = Settings { http: section("http."), credential: section("credential."), lines };
+    let url = "https://gitlab.example".into();
+    let settings = Settings { http: section("http."), credential: section("credential."), lines, url };
     View {
         instance: Instance::parse("gitlab.example").expect("a host"),
         accounts: vec![Account { paths: Vec::new(), ..example() }],

@@ -102,7 +102,9 @@ pub(in crate::cli::doctor) fn git_works(view: &View) -> Finding {
         }
         Works::No(why) => {
             let mend = mend(why, &view.instance);
-            Finding::fail(Code::Unreachable, format!("git itself fails: {why}")).fix(mend.unwrap_or_else(see))
+            // git says so of every way that does not lead there.
+            let code = if why.contains(" access 'http") { Code::Unreachable } else { Code::Failed };
+            Finding::fail(code, format!("git itself fails: {why}")).fix(mend.unwrap_or_else(see))
         }
         Works::Late(within) => {
             let text = format!("git itself did not get there within {} s", within.as_secs());

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use crate::cli::chain::Chain;
+use crate::cli::doctor::finding::Outcome;
 use crate::cli::doctor::git;
 use crate::cli::doctor::remote::{Remote, rewritten};
 use crate::cli::doctor::{repository, server};
@@ -28,6 +29,9 @@ pub(super) fn objection(
         None => return Some("git does not ask us"),
         Some(ours) if !git::is_program(Path::new(&to_path(&ours.value))) => return Some("git's helper is no program"),
         Some(_) => {}
+    }
+    if git::extra_header(view).outcome == Outcome::Fail {
+        return Some("http.extraHeader logs it in, or fails to");
     }
     if view.proxy_refusal.is_some() {
         return Some("its proxy does not answer");
