@@ -93,8 +93,8 @@ fn an_archived_project_a_moved_one_and_an_empty_one_are_told() {
     sandbox.gitlab.rename_project("old/app", "team/app");
     sandbox.gitlab.configure(|modes| drop(modes.moved.insert("old/app".into(), "team/app".into())));
     let moved = doctor(&sandbox, &[&sandbox.project("old/app")]);
-    let command = format!("git remote set-url origin {}", sandbox.project("team/app"));
-    moved.ended_with(0).expect("project", "warn", "moved to team/app").mended_by("project", &command);
+    moved.ended_with(0).expect("project", "warn", &format!("moved to team/app ({})", sandbox.project("team/app")));
+    assert!(moved["project"]["fix"].is_null(), "no remote has it: {:#}", moved["project"]);
     sandbox.gitlab.add_project_without_repository("group/none", Visibility::Private);
     sandbox.gitlab.grant("alice", "group/none", Role::Maintainer);
     doctor(&sandbox, &[&sandbox.project("group/none")]).ended_with(6).expect("fetch", "fail", "no repository");

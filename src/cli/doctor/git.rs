@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::finding::{Finding, Mend};
-use super::remote::{Remote, rewritten};
+use super::remote::{Named, Purpose, Remote, rewritten};
 use crate::cli::accounts::Account;
 use crate::cli::chain::Chain;
 use crate::cli::git_config::Setting;
@@ -34,8 +34,8 @@ pub(super) struct View {
     pub(super) instance: Instance,
     /// Its accounts.
     pub(super) accounts: Vec<Account>,
-    /// The remote's name in the repository here.
-    pub(super) name: Option<String>,
+    /// The remote in the repository here that has this address.
+    pub(super) name: Option<Named>,
     /// The repository, as it is written.
     pub(super) remote: Option<String>,
     pub(super) settings: Result<Settings, String>,
@@ -249,10 +249,12 @@ pub(super) fn address_rules(view: &View) -> Finding {
     };
     let url = view.remote.clone().unwrap_or_else(|| format!("{}/group/app.git", view.instance));
     let written = Remote::parse(&url);
-    for push in [false, true] {
+    let purpose = view.name.as_ref().map_or(Purpose::Both, |remote| remote.purpose);
+    for push in [false, true].into_iter().filter(|push| !push || purpose == Purpose::Both) {
+        // Only an address that is not for pushing alone has rules of its own for that.
         let (now, rule) = rewritten(&url, &settings.lines, push);
         let Some(rule) = rule else { continue };
-        let what = if push { "pushes to" } else { "fetches from" };
+        let what = if push || purpose == Purpose::Push { "pushes to" } else { "fetches from" };
         let (now, file) = (Remote::parse(&now), rule.origin.strip_prefix("file:").unwrap_or(&rule.origin));
         let consequence = match (&written, &now) {
             (_, Remote::Ssh { .. }) => "over ssh, so it never asks us",

@@ -122,6 +122,10 @@ fn judge(scene: &Scene) -> Vec<Entry> {
     {
         entries.push(Entry { subject: "this machine".into(), check: "linked", finding });
     }
+    for (named, remote) in &scene.passed_over {
+        let finding = remote::passed_over(named, remote);
+        entries.push(Entry { subject: remote.shown(), check: "remote", finding });
+    }
     for view in &scene.git {
         let address =
             view.remote.as_deref().map_or_else(|| view.instance.to_string(), |url| remote::Remote::parse(url).shown());
@@ -152,7 +156,8 @@ mod tests {
     #[test]
     fn every_check_has_a_name_of_its_own() {
         let names = MACHINE.iter().map(|it| it.0).chain(GIT.iter().map(|it| it.0)).chain(SERVER.iter().map(|it| it.0));
-        let names = names.chain(ACCOUNT.iter().map(|it| it.0)).chain(REPOSITORY.iter().map(|it| it.0));
+        let names =
+            names.chain(["remote"]).chain(ACCOUNT.iter().map(|it| it.0)).chain(REPOSITORY.iter().map(|it| it.0));
         let mut names: Vec<&str> = names.collect();
         assert!(names.iter().all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-') && name.len() <= 17));
         let all = names.len();

@@ -2,7 +2,7 @@
 
 use super::finding::Finding;
 use super::instead::Others;
-use super::remote::Remote;
+use super::remote::{Named, Purpose, Remote};
 use super::server::banned;
 use crate::cli::call::{number, text};
 use crate::credential::Attributes;
@@ -26,9 +26,10 @@ const ROLES: [(u64, &str); 8] = [
 
 /// What was found.
 pub(super) struct View {
-    /// The name of the remote in the repository here.
-    pub(super) name: Option<String>,
+    /// The remote in the repository here that has this address.
+    pub(super) name: Option<Named>,
     pub(super) remote: Remote,
+    pub(super) instance: Option<Instance>,
     /// What the daemon learnt with the account that git would get.
     pub(super) facts: Result<Attributes, (Code, String)>,
     /// What other accounts get there, if that one is short of something.
@@ -40,10 +41,14 @@ impl View {
         self.facts.as_ref().map_err(|_| Finding::skip("GitLab was not asked"))
     }
 
-    /// The command that gives the remote another address.
-    fn set_url(&self, url: &str) -> String {
-        let name = self.name.as_deref().unwrap_or("origin");
-        format!("git remote set-url {} {}", quoted(name), quoted(url))
+    /// The command that gives the remote another address, where there is a remote that has this one.
+    fn set_url(&self, url: &str) -> Option<String> {
+        self.name.as_ref().map(|remote| remote.set_url(url))
+    }
+
+    /// Whether the address is there for something.
+    fn is_for(&self, purpose: Purpose) -> bool {
+        self.name.as_ref().is_none_or(|remote| [Purpose::Both, purpose].contains(&remote.purpose))
     }
 
     /// Whose token was asked with.
@@ -93,13 +98,13 @@ pub(super) fn address(view: &View) -> Finding {
         Remote::Web { has_password: true, origin, path, .. } => Finding::warn(
             "the address has a password in it: git uses that one, never asks us, and shows it to every program",
         )
-        .fix(view.set_url(&format!("{origin}/{path}"))),
+        .fix_if(view.set_url(&format!("{origin}/{path}"))),
         Remote::Web { .. } => Finding::ok("git asks its helpers for it"),
         Remote::Ssh { .. } => {
-            let finding = Finding::warn("git uses ssh and keys there, and never asks this program");
-            match view.remote.over_https() {
-                Some(url) => finding.fix(view.set_url(&url)),
-                None => finding,
+            let text = "git uses ssh and keys there, and never asks this program";
+            match view.instance.as_ref().and_then(|instance| view.remote.over_https(instance)) {
+                Some(url) => Finding::warn(format!("{text}; over https it is {url}")).fix_if(view.set_url(&url)),
+                None => Finding::warn(text),
             }
         }
         Remote::Other => Finding::skip("that is no address of a GitLab"),
@@ -149,12 +154,14 @@ pub(super) fn project(view: &View) -> Finding {
         let empty = if facts.flag("empty") { ", empty" } else { "" };
         return match now.eq_ignore_ascii_case(&asked) {
             true => Finding::ok(format!("{now} is there for {} ({visibility}{empty})", view.who())),
-            false => Finding::warn(format!("{asked} has moved to {now}"))
-                .fix(view.set_url(&format!("{}/{now}.git", text(facts, "host")))),
+            false => {
+                let url = format!("{}/{now}.git", text(facts, "host"));
+                Finding::warn(format!("{asked} has moved to {now} ({url})")).fix_if(view.set_url(&url))
+            }
         };
     }
     if let Some(url) = facts.text("fetch_moved_to") {
-        return Finding::warn(format!("{asked} has moved to {url}")).fix(view.set_url(&format!("{url}.git")));
+        return Finding::warn(format!("{asked} has moved to {url}")).fix_if(view.set_url(&format!("{url}.git")));
     }
     if let Some(phase) = facts.text("phase") {
         return Finding::fail(Code::Unreachable, format!("GitLab was not reached ({phase}): {}", text(facts, "why")))
@@ -218,11 +225,17 @@ pub(super) fn single_sign_on(view: &View) -> Finding {
 
 /// `fetch`
 pub(super) fn fetch(view: &View) -> Finding {
+    if !view.is_for(Purpose::Fetch) {
+        return Finding::skip("git only pushes there");
+    }
     service(view, "fetch", "reporter")
 }
 
 /// `push`
 pub(super) fn push(view: &View) -> Finding {
+    if !view.is_for(Purpose::Push) {
+        return Finding::skip("git pushes elsewhere (pushurl)");
+    }
     service(view, "push", "developer")
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::finding::Finding;
 use super::instead::{self, Others};
-use super::remote::Remote;
+use super::remote::{Named, Remote};
 use super::{git, machine, repository, server};
 use crate::cli::accounts::{Account, Accounts};
 use crate::cli::call::{self, Reply};
@@ -23,7 +23,7 @@ mod subject;
 mod trial;
 
 use question::{others, question};
-use subject::{Subject, subjects};
+use subject::{Subject, Subjects, subjects};
 
 /// All that waits for servers has ended by then. A person waits so long, and not longer.
 const SERVERS_WITHIN: Duration = Duration::from_secs(25);
@@ -47,6 +47,8 @@ pub(super) struct Scene {
     pub(super) servers: Vec<server::View>,
     pub(super) accounts: Vec<server::AccountView>,
     pub(super) repositories: Vec<repository::View>,
+    /// Remotes here that were not looked at.
+    pub(super) passed_over: Vec<(Named, Remote)>,
 }
 
 /// What was learnt at one GitLab.
@@ -62,13 +64,14 @@ impl Scene {
         let known: Vec<Account> = daemon.as_ref().map(|found| found.accounts.clone()).unwrap_or_default();
         let unreachable = daemon.as_ref().err().map(ToString::to_string);
         let here = Git::here(terminal);
-        let subjects = subjects(wanted, &known, &here)?;
+        let Subjects { found: subjects, passed_over } = subjects(wanted, &known, &here)?;
         let machine = machine::Machine::look(daemon);
         let environment: std::collections::BTreeMap<String, String> = std::env::vars_os()
             .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
             .collect();
-        let mut scene =
-            Self { machine, git: Vec::new(), servers: Vec::new(), accounts: Vec::new(), repositories: Vec::new() };
+        let (git, servers, accounts, repositories) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let passed_over = passed_over.into_iter().filter_map(|subject| Some((subject.name?, subject.remote))).collect();
+        let mut scene = Self { machine, git, servers, accounts, repositories, passed_over };
         let mut instances: Vec<Instance> = subjects.iter().filter_map(|subject| subject.instance.clone()).collect();
         instances.sort();
         instances.dedup();
@@ -77,7 +80,8 @@ impl Scene {
                 // Nobody can be asked about it.
                 let facts = Err((Code::Usage, Finding::skip("it is no address of a GitLab").detail));
                 let (name, remote) = (subject.name.clone(), subject.remote.clone());
-                scene.repositories.push(repository::View { name, remote, facts, others: Others::none() });
+                let others = Others::none();
+                scene.repositories.push(repository::View { name, remote, instance: None, facts, others });
                 continue;
             };
             // What git would look up; an ssh address has nothing to look up.
@@ -212,7 +216,8 @@ fn visit(
                         Ok(facts) if instead::is_wanted(facts) => others(facts, labels, subject, view, &asked),
                         _ => Others::none(),
                     };
-                    repository::View { name: subject.name.clone(), remote: subject.remote.clone(), facts, others }
+                    let (name, remote) = (subject.name.clone(), subject.remote.clone());
+                    repository::View { name, remote, instance: Some(instance.clone()), facts, others }
                 })
             })
             .collect();

@@ -28,7 +28,7 @@ struct Told<'v> {
 fn told(view: &View) -> Result<Option<Told<'_>>, Finding> {
     let settings = view.settings()?;
     let of_remote = view.name.as_ref().and_then(|name| {
-        let key = format!("remote.{name}.proxy");
+        let key = format!("remote.{}.proxy", name.name);
         settings.lines.iter().rfind(|line| line.key == key)
     });
     let of_http = || {

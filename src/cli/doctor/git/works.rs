@@ -39,7 +39,7 @@ pub(in crate::cli::doctor) enum Works {
 /// What git is asked to reach: a remote by its name, so that its own settings count, or an address.
 pub(in crate::cli::doctor) fn target(view: &View) -> String {
     match (&view.name, view.remote()) {
-        (Some(name), _) => name.clone(),
+        (Some(remote), _) => remote.name.clone(),
         (None, Some(remote)) => remote.without_password(),
         (None, None) => format!("{}/{NOWHERE}", view.instance),
     }

@@ -24,6 +24,7 @@ fn view(changed: &[(&str, &str)]) -> View {
     View {
         name: None,
         remote: Remote::parse("https://gitlab.example/Group/App.git"),
+        instance: Instance::parse("gitlab.example").ok(),
         facts: Ok(facts),
         others: Others::none(),
     }
@@ -41,29 +42,39 @@ fn all_is_well_where_all_is_well() {
     }
 }
 
+fn named(name: &str) -> Option<Named> {
+    Some(Named { name: name.into(), purpose: Purpose::Both })
+}
+
 #[test]
 fn an_address_that_bypasses_us_is_told_without_its_password() {
-    let with = |url: &str| address(&View { remote: Remote::parse(url), name: Some("up stream".into()), ..view(&[]) });
+    let with = |url: &str| address(&View { remote: Remote::parse(url), name: named("up stream"), ..view(&[]) });
     let secret = with("https://alice:hunter2@gitlab.example/group/app.git");
     let fix = "git remote set-url 'up stream' https://gitlab.example/group/app.git";
     assert_eq!((secret.outcome, secret.fix.as_deref()), (Warn, Some(fix)));
     let ssh = with("git@gitlab.example:group/app.git");
     assert_eq!((ssh.outcome, ssh.fix.as_deref()), (Warn, Some(fix)));
     assert_eq!(with("/srv/app.git").outcome, Skip);
+    // The port of ssh is another one, and a base path has no place there.
+    let instance = Instance::parse("http://gitlab.example:8080/git").ok();
+    let remote = Remote::parse("ssh://git@gitlab.example:2222/group/app.git");
+    let below = address(&View { remote, name: named("origin"), instance, ..view(&[]) });
+    assert_eq!(below.fix.as_deref(), Some("git remote set-url origin http://gitlab.example:8080/git/group/app.git"));
 }
 
 #[test]
 fn a_project_that_moved_or_is_missing_is_told() {
-    let moved = project(&view(&[("path_now", "team/app")]));
+    let project = |view: View| super::project(&View { name: named("origin"), ..view });
+    let moved = project(view(&[("path_now", "team/app")]));
     assert_eq!(moved.fix.as_deref(), Some("git remote set-url origin https://gitlab.example/team/app.git"));
-    let by_git = project(&view(&[("path_now", ""), ("fetch_moved_to", "https://gitlab.example/team/app")]));
+    let by_git = project(view(&[("path_now", ""), ("fetch_moved_to", "https://gitlab.example/team/app")]));
     assert_eq!(by_git.fix.as_deref(), Some("git remote set-url origin https://gitlab.example/team/app.git"));
-    let missing = project(&view(&[("path_now", ""), ("api_status", "404"), ("fetch", "missing")]));
+    let missing = project(view(&[("path_now", ""), ("api_status", "404"), ("fetch", "missing")]));
     assert!(missing.outcome == Fail && missing.detail.contains("missing, or not for alice"), "{missing:?}");
     for (status, code) in [("401", Code::Relink), ("429", Code::Unreachable)] {
-        assert_eq!(project(&view(&[("path_now", ""), ("api_status", status)])).code, Some(code));
+        assert_eq!(project(view(&[("path_now", ""), ("api_status", status)])).code, Some(code));
     }
-    assert_eq!(project(&view(&[("path_now", ""), ("late", "1")])).code, Some(Code::Unreachable));
+    assert_eq!(project(view(&[("path_now", ""), ("late", "1")])).code, Some(Code::Unreachable));
 }
 
 #[test]

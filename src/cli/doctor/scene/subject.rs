@@ -1,7 +1,7 @@
 //! Which GitLabs and repositories a person means.
 
 use crate::cli::accounts::Account;
-use crate::cli::doctor::remote::{Remote, rewritten};
+use crate::cli::doctor::remote::{Named, Remote, remotes, rewritten};
 use crate::cli::error::Error;
 use crate::cli::git_config::Git;
 use crate::instance::Instance;
@@ -12,8 +12,8 @@ const MOST_REMOTES: usize = 8;
 
 /// A repository or GitLab that is looked at.
 pub(super) struct Subject {
-    /// The remote's name in the repository here.
-    pub(super) name: Option<String>,
+    /// The remote in the repository here that has this address.
+    pub(super) name: Option<Named>,
     /// The address as it is written; none for a GitLab.
     pub(super) url: Option<String>,
     pub(super) instance: Option<Instance>,
@@ -22,14 +22,21 @@ pub(super) struct Subject {
     pub(super) effective: Remote,
 }
 
-/// What is to be looked at: what is named; else the remotes here that are for a GitLab; else all
-/// that is linked.
-pub(super) fn subjects(wanted: Option<&str>, known: &[Account], here: &Git) -> Result<Vec<Subject>, Error> {
+/// What is to be looked at.
+pub(super) struct Subjects {
+    pub(super) found: Vec<Subject>,
+    /// Remotes here whose hosts nobody knows to be a GitLab.
+    pub(super) passed_over: Vec<Subject>,
+}
+
+/// What is named; else the remotes here that are for a GitLab; else all that is linked.
+pub(super) fn subjects(wanted: Option<&str>, known: &[Account], here: &Git) -> Result<Subjects, Error> {
     let mut linked: Vec<Instance> = known.iter().filter_map(Account::instance).collect();
     linked.dedup();
     // A broken config is a finding, not the end.
-    let (remotes, lines) = (here.remotes().unwrap_or_default(), here.lines().unwrap_or_default());
-    let subject = |name: Option<String>, written: &str| {
+    let lines = here.lines().unwrap_or_default();
+    let remotes = remotes(&lines);
+    let subject = |name: Option<Named>, written: &str| {
         let remote = Remote::parse(written);
         // Whom git asks is decided by the address that it makes of it.
         let effective = Remote::parse(&rewritten(written, &lines, false).0);
@@ -39,39 +46,44 @@ pub(super) fn subjects(wanted: Option<&str>, known: &[Account], here: &Git) -> R
         let has_path = !matches!(&remote, Remote::Web { path, origin, .. } if is_base(origin, path, &linked));
         Subject { name, url: has_path.then(|| written.to_owned()), instance, remote, effective }
     };
+    let all = || remotes.iter().map(|(named, url)| subject(Some(named.clone()), url));
     if let Some(word) = wanted {
-        if let Some((name, url)) = remotes.iter().find(|(name, _)| name == word) {
-            return Ok(vec![subject(Some(name.clone()), url)]);
+        let mut found: Vec<Subject> = all().filter(|it| it.name.as_ref().is_some_and(|it| it.name == word)).collect();
+        if found.is_empty() {
+            let typed = Remote::parse(word);
+            // The address of a remote here can be changed here.
+            found.push(all().find(|it| it.remote == typed).unwrap_or_else(|| subject(None, word)));
         }
-        let subject = subject(None, word);
-        return match subject.remote {
-            Remote::Other => {
+        return match found[0].remote {
+            Remote::Other if found[0].name.is_none() => {
                 let text = "that is neither a remote here nor an address of a GitLab, such as https://gitlab.com/group/app.git";
                 Err(Failure::new(Code::Usage, text).into())
             }
-            _ => Ok(vec![subject]),
+            _ => Ok(Subjects { found, passed_over: Vec::new() }),
         };
     }
     let is_for_gitlab = |subject: &Subject| {
         let is_linked = subject.instance.as_ref().is_some_and(|instance| linked.contains(instance));
-        subject.remote != Remote::Other && (is_linked || subject.remote.looks_like_gitlab())
+        is_linked || subject.remote.looks_like_gitlab()
     };
-    let mut found: Vec<Subject> = Vec::new();
-    for (name, url) in remotes {
-        let subject = subject(Some(name), &url);
-        if is_for_gitlab(&subject) && !found.iter().any(|other| other.url == subject.url) {
-            found.push(subject);
+    let mut different: Vec<Subject> = Vec::new();
+    for subject in all().filter(|subject| subject.remote != Remote::Other) {
+        if !different.iter().any(|other| other.url == subject.url) {
+            different.push(subject);
         }
     }
+    let (mut found, mut passed_over): (Vec<_>, Vec<_>) = different.into_iter().partition(is_for_gitlab);
     found.truncate(MOST_REMOTES);
-    if found.is_empty() {
-        let all = linked.into_iter().map(|instance| {
+    passed_over.truncate(MOST_REMOTES);
+    // Who has a GitLab and something else beside it knows that.
+    match found.is_empty() {
+        true => found.extend(linked.into_iter().map(|instance| {
             let remote = Remote::parse(&instance.to_string());
             Subject { name: None, url: None, instance: Some(instance), effective: remote.clone(), remote }
-        });
-        found.extend(all);
+        })),
+        false => passed_over.clear(),
     }
-    Ok(found)
+    Ok(Subjects { found, passed_over })
 }
 
 /// Whether an address is that of a GitLab and not of a repository there.

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::cli::chain::Chain;
 use crate::cli::doctor::finding::Outcome;
 use crate::cli::doctor::git;
-use crate::cli::doctor::remote::{Remote, rewritten};
+use crate::cli::doctor::remote::{Purpose, Remote, rewritten};
 use crate::cli::doctor::{repository, server};
 use crate::cli::helper_path::to_path;
 
@@ -38,6 +38,9 @@ pub(super) fn objection(
     }
     if chain.strangers().next().is_some() {
         return Some("another helper would be told the token");
+    }
+    if view.name.as_ref().is_some_and(|remote| remote.purpose == Purpose::Push) {
+        return Some("git only pushes there");
     }
     let Some(url) = &view.remote else {
         let mut verdicts = accounts
