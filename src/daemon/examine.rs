@@ -244,7 +244,15 @@ async fn ask_git(
 }
 
 async fn with_token(account: &Account) -> Result<(GitLab, Secret), Failure> {
-    let hand_out = account.get(None).await.map_err(|refusal| refused(account, refusal))?;
+    let hand_out = account.get(None).await.map_err(|refusal| {
+        let Failure { code, message } = refused(account, refusal);
+        // It is not sure yet that the login is dead, but nothing else mends it if it is.
+        let link = match code == Code::Unreachable && message.contains("the server says") {
+            true => format!("; to link it again: {}", account.profile.link_command()),
+            false => String::new(),
+        };
+        Failure::new(code, message + &link)
+    })?;
     Ok((account.api().await, hand_out.token))
 }
 
@@ -260,10 +268,13 @@ fn told(facts: &mut Attributes, name: &str, answer: Result<GitAnswer, Unreached>
             facts.push(name, "unreached");
             facts.push(&key("words"), format!("{phase}: {why}"));
         }
-        Ok(GitAnswer { status, verdict, words, moved_to }) => {
+        Ok(GitAnswer { status, verdict, words, moved_to, retry_after }) => {
             facts.push(name, verdict);
             facts.push(&key("status"), status.to_string());
             facts.push(&key("words"), words);
+            if let Some(after) = retry_after {
+                facts.push(&key("retry_after"), after.to_string());
+            }
             if let Some(url) = moved_to {
                 facts.push(&key("moved_to"), url);
             }

@@ -104,3 +104,16 @@ fn a_remote_of_a_host_that_is_not_linked_is_not_passed_over_in_silence() {
     remote("git@github.com:group/app.git");
     doctor_in(&sandbox, &clone).ended_with(0).expect("remote", "skip", "is no GitLab");
 }
+
+#[test]
+fn a_name_that_is_nobodys_is_taken_out_of_the_address() {
+    let sandbox = Sandbox::linked();
+    let clone = sandbox.clone("group/app", "app");
+    let named = sandbox.project("group/app").replacen("://", "://oauth2@", 1);
+    sandbox.git_in(&clone, ["remote", "set-url", "origin", &named]).succeeded();
+    let found = doctor_in(&sandbox, &clone);
+    found.ended_with(0).expect("user-name", "warn", "oauth2 in the address is none of your accounts");
+    mend_in(&sandbox, &clone, &found, "user-name");
+    doctor_in(&sandbox, &clone).expect("user-name", "ok", "none is set");
+    sandbox.git_in(&clone, ["fetch", "--quiet"]).succeeded();
+}

@@ -140,7 +140,13 @@ fn a_proxy_that_nobody_listens_at_is_told_with_its_place() {
 fn a_broken_git_config_is_one_finding() {
     let sandbox = Sandbox::linked();
     fs::write(sandbox.home().join(".gitconfig"), "[user\nname = x\n").expect("written");
-    doctor(&sandbox, &[]).ended_with(1).expect("git-config", "fail", ".gitconfig").expect("helper", "skip", "");
+    let found = doctor(&sandbox, &[]);
+    found.ended_with(1).expect("git-config", "fail", ".gitconfig").expect("helper", "skip", "");
+    // git would not open the file.
+    let mut shell = sandbox.command("sh");
+    shell.env("EDITOR", "sed -i s/user/user]/").args(["-c", found["git-config"]["fix"].as_str().expect("a command")]);
+    run::finish(shell, "").succeeded();
+    doctor(&sandbox, &[]).expect("git-config", "ok", "");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use gitlab_stand_in::{Role, Visibility};
 
-use super::{about_app, doctor};
+use super::{about_app, doctor, mend};
 use crate::support::Sandbox;
 
 #[test]
@@ -101,11 +101,26 @@ fn an_archived_project_a_moved_one_and_an_empty_one_are_told() {
 }
 
 #[test]
-fn single_sign_on_names_the_host_and_not_the_address() {
+fn single_sign_on_leads_to_the_page_of_the_group_and_to_no_other_host() {
     let sandbox = Sandbox::linked();
-    let url = "https://sso.example/groups/group/-/saml/sso?token=hunter2".to_owned();
-    sandbox.gitlab.configure(|modes| drop(modes.sso_enforced.insert("group".into(), url)));
-    let found = about_app(&sandbox);
-    found.ended_with(4).expect("single-sign-on", "fail", "https://sso.example ").expect("fetch", "skip", "");
-    assert!(!found.finished.stdout.contains("hunter2"));
+    let page = format!("{}/groups/group/-/saml/sso", sandbox.gitlab.url());
+    let at = |url: String| {
+        sandbox.gitlab.configure(|modes| drop(modes.sso_enforced.insert("group".into(), url)));
+        let found = about_app(&sandbox);
+        found.ended_with(4).expect("fetch", "skip", "").expect("git-works", "skip", "");
+        assert!(!found.finished.stdout.contains("hunter2"));
+        found
+    };
+    let own = at(format!("{page}?token=hunter2"));
+    own.expect("single-sign-on", "fail", &format!("sign in at {page} in"));
+    // A browser that only notes where it is sent.
+    let seen = sandbox.path("seen");
+    let browser = format!("sh -c 'printf %s \"$1\" >{}' browser", seen.display());
+    sandbox.git(["config", "--global", "web.browser", "noter"]).succeeded();
+    sandbox.git(["config", "--global", "browser.noter.cmd", &browser]).succeeded();
+    mend(&sandbox, &own, "single-sign-on");
+    assert_eq!(std::fs::read_to_string(seen).expect("it was opened"), page);
+    let other = at("https://sso.example/groups/group/-/saml/sso?token=hunter2".into());
+    other.expect("single-sign-on", "fail", "sign in at https://sso.example in");
+    assert!(other["single-sign-on"]["fix"].is_null(), "{:#}", other["single-sign-on"]);
 }

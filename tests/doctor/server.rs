@@ -79,6 +79,16 @@ fn what_a_server_says_when_it_is_down_or_busy_is_told() {
 }
 
 #[test]
+fn a_token_that_lives_is_not_said_to_be_none_while_the_server_is_down() {
+    let sandbox = Sandbox::linked();
+    let what = What::Status { code: 503, headers: Vec::new(), body: "GitLab is down for maintenance".into() };
+    sandbox.gitlab.fault(Fault { times: None, ..Fault::once(Endpoint::Any, what) });
+    let found = about_app(&sandbox);
+    found.ended_with(5).expect("gitlab", "fail", "it answers 503").expect("fetch", "fail", "it answers git 503");
+    assert!(!found.failed().contains(&"login"), "{:#}", found["login"]);
+}
+
+#[test]
 fn a_silent_server_does_not_hang_it() {
     let sandbox = Sandbox::linked();
     sandbox.gitlab.fault(Fault { times: None, ..Fault::once(Endpoint::Api, What::Silence) });
@@ -117,6 +127,7 @@ fn a_banned_address_is_told() {
     assert!(!sandbox.lives("not-a-token") && sandbox.gitlab.is_banned());
     let found = about_app(&sandbox);
     found.ended_with(6).expect("ip-ban", "fail", "Too many failed").expect("fetch", "fail", "from this address");
+    found.mended_by("ip-ban", "sleep ").mended_by("fetch", "; git credential-gitlab doctor");
 }
 
 #[test]
@@ -125,6 +136,8 @@ fn a_login_that_was_revoked_is_told() {
     sandbox.gitlab.revoke_tokens("alice");
     let found = doctor(&sandbox, &[]);
     found.expect("login", "fail", "invalid_grant");
+    let link = format!("git credential-gitlab link {} --account alice", sandbox.gitlab.url());
+    about_app(&sandbox).expect("account", "fail", "invalid_grant").mended_by("account", &link);
     assert_eq!((found.finished.code, sandbox.gitlab.failed_logins()), (Some(5), 0));
 }
 

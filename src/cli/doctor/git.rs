@@ -5,9 +5,10 @@ use std::path::Path;
 
 use super::finding::{Finding, Mend};
 use super::remote::{Named, Purpose, Remote, rewritten};
+use super::tools;
 use crate::cli::accounts::Account;
 use crate::cli::chain::Chain;
-use crate::cli::git_config::Setting;
+use crate::cli::git_config::{GitError, Setting};
 use crate::cli::helper_path::{is_ours, to_path};
 use crate::instance::Instance;
 use crate::label;
@@ -26,6 +27,9 @@ pub(super) use settings::Settings;
 use settings::{remove, remove_helper, remove_value};
 pub(super) use works::{Works, git_works, target, try_git};
 
+/// User names for tokens in addresses, as GitLab's documentation has them.
+const NOBODY: [&str; 3] = ["oauth2", "gitlab-ci-token", "private-token"];
+
 /// What `git -c` puts into the environment of the commands below.
 const COMMAND_LINE: &str = "command line:";
 
@@ -38,7 +42,7 @@ pub(super) struct View {
     pub(super) name: Option<Named>,
     /// The repository, as it is written.
     pub(super) remote: Option<String>,
-    pub(super) settings: Result<Settings, String>,
+    pub(super) settings: Result<Settings, GitError>,
     pub(super) environment: BTreeMap<String, String>,
     /// Why the proxy that git goes by can't be connected to.
     pub(super) proxy_refusal: Option<String>,
@@ -68,8 +72,24 @@ impl View {
 pub(super) fn config(view: &View) -> Finding {
     match &view.settings {
         Ok(_) => Finding::ok("git's config can be read"),
-        Err(why) => Finding::fail(Code::Failed, why).fix("git config --global --edit"),
+        Err(GitError::Missing) => Finding::fail(Code::Failed, "there is no git to ask").fix_if(tools::install_git()),
+        Err(why) => {
+            let why = why.to_string();
+            let command = broken_file(&why).map(|file| format!("{} {}", editor(), quoted(file)));
+            Finding::fail(Code::Failed, &why).fix_if(command)
+        }
     }
+}
+
+/// The file in which git says it can't read on. git itself edits no file that it can't read.
+fn broken_file(why: &str) -> Option<&str> {
+    let (_, file) = why.lines().find_map(|line| line.rsplit_once(" in file "))?;
+    Some(file.trim()).filter(|file| !file.is_empty())
+}
+
+/// As a shell finds it, if the person has one.
+fn editor() -> &'static str {
+    if cfg!(windows) { "notepad" } else { "${EDITOR:-vi}" }
 }
 
 /// `helper`: whether git asks us.
@@ -213,8 +233,15 @@ pub(super) fn user_name(view: &View) -> Finding {
     match label::parts(name).1 {
         true => Finding::fail(Code::NotLinked, format!("{text}, and no other is taken in its place")).fix(link),
         false => {
-            let line = settings.line("credential", "username", name).filter(|_| in_address.is_none());
-            Finding::warn(format!("{text}, so it is ignored")).fix_if(line.and_then(remove).or(Some(link)))
+            let command = match view.remote().filter(|_| in_address.is_some()) {
+                // What tokens' addresses begin with is no person, who could be linked.
+                Some(Remote::Web { origin, path, .. }) if NOBODY.contains(&name) => {
+                    view.name.as_ref().map(|remote| remote.set_url(&format!("{origin}/{path}")))
+                }
+                Some(_) => Some(link),
+                None => settings.forget_username(name).or(Some(link)),
+            };
+            Finding::warn(format!("{text}, so it is ignored")).fix_if(command)
         }
     }
 }

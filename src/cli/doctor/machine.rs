@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::finding::{Finding, Mend};
+use super::tools;
 use crate::cli::accounts::{Account, Accounts};
 use crate::cli::error::Error;
 use crate::cli::silent::Silent;
@@ -84,7 +85,7 @@ pub(super) fn linked(machine: &Machine) -> Option<Finding> {
 /// `git-version`
 pub(super) fn git_version(machine: &Machine) -> Finding {
     let Some(said) = &machine.git else {
-        return Finding::fail(Code::Failed, "git is not installed, or not on PATH").fix("sudo apt install git");
+        return Finding::fail(Code::Failed, "git is not installed, or not on PATH").fix_if(tools::install_git());
     };
     let number = said.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit())).unwrap_or("");
     let mut parts = number.split('.').map_while(|part| part.parse::<u32>().ok());
@@ -95,7 +96,7 @@ pub(super) fn git_version(machine: &Machine) -> Finding {
         version if version < OLDEST_GIT => {
             let lacks = if version < (2, 3) { "it knows no quit=1 (2.3), so it asks for a password" } else { lacks };
             Finding::warn(format!("git {number} is older than what this is tested with (2.39): {lacks}"))
-                .fix("sudo apt install --only-upgrade git")
+                .fix_if(tools::install_git())
         }
         version if version < (2, 40) => Finding::ok(format!("git {number}; {lacks}, which harms little")),
         _ => Finding::ok(format!("git {number}")),

@@ -21,6 +21,7 @@ mod repository;
 mod scene;
 mod server;
 mod show;
+mod tools;
 
 use super::arguments::Doctor;
 use super::error::Error;

@@ -1,9 +1,9 @@
 //! A repository: who you are there, and what you may do.
 
-use super::finding::Finding;
+use super::finding::{Finding, without_command};
 use super::instead::Others;
 use super::remote::{Named, Purpose, Remote};
-use super::server::banned;
+use super::server::{banned, later, said};
 use crate::cli::call::{number, text};
 use crate::credential::Attributes;
 use crate::instance::Instance;
@@ -131,17 +131,6 @@ pub(super) fn account(view: &View) -> Finding {
     }
 }
 
-/// A sentence and the command at its end: "…; to link it: git credential-gitlab link HOST".
-fn without_command(sentence: &str) -> (&str, Option<&str>) {
-    let parts = || {
-        let (why, end) = sentence.rsplit_once("; to ")?;
-        let (_, command) = end.split_once(": ")?;
-        let is_for_more = command.starts_with("git credential-gitlab doctor");
-        (command.starts_with("git credential-gitlab ") && !is_for_more).then_some((why, Some(command)))
-    };
-    parts().unwrap_or((sentence, None))
-}
-
 /// `project`
 pub(super) fn project(view: &View) -> Finding {
     let facts = match view.facts() {
@@ -195,7 +184,7 @@ pub(super) fn project(view: &View) -> Finding {
         }
         Some(403) => Finding::skip("the scopes of the token don't allow to ask for projects"),
         Some(429) => Finding::fail(Code::Unreachable, "GitLab wants to be asked later (429)")
-            .fix("sleep 60; git credential-gitlab doctor"),
+            .fix(later(facts)),
         Some(status) => Finding::skip(format!("the API answered {status}")),
         None => Finding::fail(Code::Unreachable, "GitLab took too long to answer")
             .fix(format!("curl -sSI {}", view.url())),
@@ -220,7 +209,12 @@ pub(super) fn single_sign_on(view: &View) -> Finding {
     let text = format!(
         "the group wants you to be signed in by its single sign-on: sign in at {at} in a browser, again from time to time"
     );
-    Finding::fail(Code::Relink, text).fix(format!("git credential-gitlab doctor {}", quoted(&view.remote.shown())))
+    // What another host says of itself is for the person to judge; and a page is whole, or none.
+    let is_own_page = Instance::parse(&view.url()).is_ok_and(|home| {
+        let page = Instance::parse(at).ok();
+        page.is_some_and(|page| page.authority() == home.authority()) && !at.ends_with('\u{2026}')
+    });
+    Finding::fail(Code::Relink, text).fix_if(is_own_page.then(|| format!("git web--browse {}", quoted(at))))
 }
 
 /// `fetch`
@@ -247,7 +241,7 @@ fn service(view: &View, which: &str, needed: &str) -> Finding {
     };
     let (who, words) = (view.who(), text(facts, &format!("{which}_words")));
     let see = format!("curl -sSI {}", view.url());
-    let said = if words.is_empty() { String::new() } else { format!(": \"{words}\"") };
+    let said = said(&words);
     let Some(verdict) = facts.text(which) else {
         return Finding::skip(format!("git was not asked whether {who} may {which}"));
     };
@@ -256,7 +250,7 @@ fn service(view: &View, which: &str, needed: &str) -> Finding {
         "open" => Finding::ok(format!("{who} may {which}")),
         "moved" => Finding::skip("it has moved"),
         "sso" => Finding::skip("single sign-on comes before"),
-        "banned" | "addresses" => banned(&words),
+        "banned" | "addresses" => banned(&words, number(facts, &format!("{which}_retry_after"))),
         "missing" => Finding::skip("it is missing, or not for you"),
         "role" => {
             let disabled = facts.text("repository_access") == Some("disabled");
@@ -291,9 +285,12 @@ fn service(view: &View, which: &str, needed: &str) -> Finding {
             ),
         )
         .fix(view.link()),
-        "rate" => Finding::fail(Code::Unreachable, format!("GitLab wants to be asked later{said}"))
-            .fix("sleep 60; git credential-gitlab doctor"),
-        "down" | "unreached" => Finding::fail(Code::Unreachable, format!("git gets no answer{said}")).fix(see),
+        "rate" => Finding::fail(Code::Unreachable, format!("GitLab wants to be asked later{said}")).fix(later(facts)),
+        "down" => {
+            let status = text(facts, &format!("{which}_status"));
+            Finding::fail(Code::Unreachable, format!("GitLab is down: it answers git {status}{said}")).fix(see)
+        }
+        "unreached" => Finding::fail(Code::Unreachable, format!("git gets no answer{said}")).fix(see),
         "not-git" | "redirect" => {
             Finding::fail(Code::Refused, format!("something in front of GitLab answers in its place{said}")).fix(see)
         }

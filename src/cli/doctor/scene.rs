@@ -94,7 +94,7 @@ impl Scene {
                 accounts: of(&known, instance),
                 name: subject.name.clone(),
                 remote: subject.url.clone(),
-                settings: git::Settings::read(&here, &url).map_err(|why| why.to_string()),
+                settings: git::Settings::read(&here, &url),
                 environment: environment.clone(),
                 proxy_refusal: None,
                 works: git::Works::NotTried("the server was not reached"),

@@ -209,8 +209,10 @@ fn ides_with_helpers_of_their_own_are_named() {
 #[test]
 fn a_config_that_cannot_be_read_is_one_failure_and_no_more() {
     let mut broken = view(&[], &[]);
-    broken.settings = Err("bad config line 1 in file /home/alice/.gitconfig".into());
-    assert_eq!(config(&broken).outcome, Fail);
+    broken.settings = Err(GitError::Refused("fatal: bad config line 1 in file /home/alice/.gitconfig".into()));
+    let finding = config(&broken);
+    let command = if cfg!(windows) { "notepad" } else { "${EDITOR:-vi}" };
+    assert_eq!((finding.outcome, finding.fix), (Fail, Some(format!("{command} /home/alice/.gitconfig"))));
     for check in [helper, helper_program, helper_order, user_name, paths, address_rules, proxy, extra_header] {
         assert_eq!(check(&broken).outcome, Skip);
     }

@@ -106,11 +106,18 @@ fn what_git_is_told_is_explained() {
 }
 
 #[test]
-fn single_sign_on_names_the_host_alone() {
-    let words = "Cannot find valid SSO session. Please login via your group's SSO at https://gitlab.example";
-    let finding = single_sign_on(&view(&[("fetch", "sso"), ("fetch_words", words)]));
-    assert_eq!(finding.code, Some(Code::Relink));
-    assert!(finding.detail.contains("sign in at https://gitlab.example in a browser"), "{finding:?}");
+fn the_page_of_single_sign_on_is_opened_if_it_is_gitlabs_own() {
+    let with = |page: &str| {
+        let words = format!("Cannot find valid SSO session. Please login via your group's SSO at {page}");
+        single_sign_on(&view(&[("fetch", "sso"), ("fetch_words", &words)]))
+    };
+    let page = "https://gitlab.example/groups/group/-/saml/sso";
+    let own = with(page);
+    assert_eq!((own.code, own.fix), (Some(Code::Relink), Some(format!("git web--browse {page}"))));
+    assert!(own.detail.contains(&format!("sign in at {page} in a browser")), "{}", own.detail);
+    for page in ["https://sso.example", "https://gitlab.example/groups/gr\u{2026}", "somewhere"] {
+        assert_eq!(with(page).fix, None, "{page}");
+    }
 }
 
 #[test]
