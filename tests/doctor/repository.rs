@@ -2,7 +2,7 @@
 
 use gitlab_stand_in::{Role, Visibility};
 
-use super::{about_app, doctor, mend};
+use super::{about_app, doctor, doctor_in, mend, mend_in};
 use crate::support::Sandbox;
 
 #[test]
@@ -123,4 +123,21 @@ fn single_sign_on_leads_to_the_page_of_the_group_and_to_no_other_host() {
     let other = at("https://sso.example/groups/group/-/saml/sso?token=hunter2".into());
     other.expect("single-sign-on", "fail", "sign in at https://sso.example in");
     assert!(other["single-sign-on"]["fix"].is_null(), "{:#}", other["single-sign-on"]);
+}
+
+#[test]
+fn a_protected_branch_that_is_checked_out_is_told_before_it_is_pushed() {
+    let sandbox = Sandbox::linked();
+    sandbox.gitlab.grant("alice", "group/app", Role::Developer);
+    sandbox.gitlab.configure(|modes| modes.protected_branches.push("release/1.0".into()));
+    let clone = sandbox.clone("group/app", "app");
+    let on = |branch: &str| {
+        sandbox.git_in(&clone, ["switch", "--quiet", "--force-create", branch]).succeeded();
+        doctor_in(&sandbox, &clone)
+    };
+    let found = on("release/1.0");
+    found.ended_with(0).expect("current-branch", "warn", "may push, but not to release/1.0, which is protected");
+    found.expect("default-branch", "ok", "").expect("role", "ok", "integrations take maintainer");
+    mend_in(&sandbox, &clone, &found, "current-branch");
+    on("my-change").expect("current-branch", "skip", "");
 }

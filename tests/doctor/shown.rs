@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use gitlab_stand_in::{Endpoint, Fault, What};
 
 use super::{about_app, doctor, doctor_in};
+use crate::support::pty::Pty;
 use crate::support::{Sandbox, run};
 
 #[test]
@@ -58,6 +59,7 @@ fn where_all_is_well_nothing_is_wrong() {
         "address",
         "account",
         "project",
+        "role",
         "single-sign-on",
         "fetch",
         "push",
@@ -181,4 +183,18 @@ fn hostile_words_of_a_server_stay_words() {
     sandbox.verb(["doctor", &format!("{}/{name}", sandbox.gitlab.url())]).stdout.chars().for_each(|c| {
         assert!(c != '\u{1b}');
     });
+}
+
+#[test]
+fn who_waits_in_a_terminal_reads_what_is_looked_at() {
+    let sandbox = Sandbox::linked();
+    let (code, screen) = Pty::run(&sandbox, &format!("{} doctor", crate::support::HELPER)).finish();
+    assert_eq!(code, Some(0), "{screen}");
+    let lines: Vec<&str> = screen.lines().map(str::trim_end).collect();
+    let looking = format!("looking at {}, for 25 s at most", sandbox.gitlab.url());
+    assert_eq!(lines[..2], ["looking at this machine", looking.as_str()], "{screen}");
+    let (_, quiet) = Pty::run(&sandbox, &format!("{} doctor --quiet", crate::support::HELPER)).finish();
+    assert_eq!(quiet, "");
+    let piped = sandbox.verb(["doctor"]).succeeded();
+    assert!(!piped.stderr.contains("looking"), "{piped:?}");
 }

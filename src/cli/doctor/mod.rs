@@ -85,14 +85,16 @@ const ACCOUNT: [Check<server::AccountView>; 7] = [
 ];
 
 /// Of each repository.
-const REPOSITORY: [Check<repository::View>; 7] = [
+const REPOSITORY: [Check<repository::View>; 9] = [
     ("address", repository::address),
     ("account", repository::account),
     ("project", repository::project),
+    ("role", repository::role),
     ("single-sign-on", repository::single_sign_on),
     ("fetch", repository::fetch),
     ("push", repository::push),
     ("default-branch", repository::default_branch),
+    ("current-branch", repository::current_branch),
 ];
 
 /// Looks, mends what it may, and shows what there is.

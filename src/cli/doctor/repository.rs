@@ -12,17 +12,11 @@ use crate::protocol::Code;
 use crate::rights;
 use crate::shell::quoted;
 
-/// GitLab's roles, the lowest in front; new ones may come between.
-const ROLES: [(u64, &str); 8] = [
-    (5, "minimal access"),
-    (10, "guest"),
-    (15, "planner"),
-    (20, "reporter"),
-    (30, "developer"),
-    (40, "maintainer"),
-    (50, "owner"),
-    (60, "administrator"),
-];
+mod branches;
+mod role;
+
+pub(super) use branches::{current_branch, default_branch};
+pub(super) use role::role;
 
 /// What was found.
 pub(super) struct View {
@@ -30,6 +24,8 @@ pub(super) struct View {
     pub(super) name: Option<Named>,
     pub(super) remote: Remote,
     pub(super) instance: Option<Instance>,
+    /// The branch that is checked out here.
+    pub(super) branch: Option<String>,
     /// What the daemon learnt with the account that git would get.
     pub(super) facts: Result<Attributes, (Code, String)>,
     /// What other accounts get there, if that one is short of something.
@@ -78,18 +74,6 @@ impl View {
         let finding = Finding::fail(Code::Refused, format!("{why}, but {other}, who is linked too, may"));
         Some(Finding { fix: command, ..finding })
     }
-}
-
-/// The name of a role.
-fn role_name(level: u64) -> String {
-    let known = ROLES.iter().find(|(known, _)| *known == level);
-    known.map_or_else(|| format!("role {level}"), |(_, name)| (*name).to_owned())
-}
-
-/// The role that GitLab's API shows, for the end of a sentence.
-fn role(facts: &Attributes) -> String {
-    number(facts, "access_level")
-        .map_or_else(|| "whose role there is not known".into(), |level| format!("who is {} there", role_name(level)))
 }
 
 /// `address`
@@ -256,7 +240,7 @@ fn service(view: &View, which: &str, needed: &str) -> Finding {
             let disabled = facts.text("repository_access") == Some("disabled");
             let why = match disabled {
                 true => format!("the project has its repository switched off{said}"),
-                false => format!("{who}, {}, may not {which}; that needs {needed}{said}", role(facts)),
+                false => format!("{who}, {}, may not {which}; that needs {needed}{said}", role::phrase(facts)),
             };
             // Nothing that is typed here gives a person another role.
             view.unless_another(which, &why).unwrap_or_else(|| refused(why))
@@ -295,30 +279,6 @@ fn service(view: &View, which: &str, needed: &str) -> Finding {
             Finding::fail(Code::Refused, format!("something in front of GitLab answers in its place{said}")).fix(see)
         }
         _ => refused(format!("GitLab refuses to let {who} {which}{said}")).fix(see),
-    }
-}
-
-/// `default-branch`: protected branches let fewer people push.
-pub(super) fn default_branch(view: &View) -> Finding {
-    let facts = match view.facts() {
-        Ok(facts) => facts,
-        Err(skip) => return skip,
-    };
-    let branch = text(facts, "default_branch");
-    if branch.is_empty() {
-        return Finding::skip("there is none, or GitLab does not say");
-    }
-    if facts.flag("archived") {
-        return Finding::skip("the project is archived");
-    }
-    match facts.text("branch_push") {
-        Some("yes") => Finding::ok(format!("{} may push to {branch}", view.who())),
-        Some(_) if facts.text("push") == Some("open") => {
-            let text = format!("{}, {}, may push, but not to {branch}, which is protected", view.who(), role(facts));
-            Finding::warn(text).fix("git switch --create my-change && git push --set-upstream origin my-change")
-        }
-        Some(_) => Finding::skip(format!("{} may not push at all", view.who())),
-        None => Finding::skip(format!("GitLab does not say who may push to {branch}")),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Looking at everything that the checks judge: which GitLabs and repositories are meant, what git
 //! and the daemon say about them, all servers at the same time.
 
+use std::io::{self, IsTerminal};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -60,6 +61,7 @@ struct Visit {
 
 impl Scene {
     pub(super) fn look(wanted: Option<&str>, terminal: Terminal) -> Result<Self, Error> {
+        tell("looking at this machine", terminal);
         let daemon = Accounts::ask(None, false, Start::IfAbsent);
         let known: Vec<Account> = daemon.as_ref().map(|found| found.accounts.clone()).unwrap_or_default();
         let unreachable = daemon.as_ref().err().map(ToString::to_string);
@@ -81,7 +83,7 @@ impl Scene {
                 let facts = Err((Code::Usage, Finding::skip("it is no address of a GitLab").detail));
                 let (name, remote) = (subject.name.clone(), subject.remote.clone());
                 let others = Others::none();
-                scene.repositories.push(repository::View { name, remote, instance: None, facts, others });
+                scene.repositories.push(repository::View { name, remote, instance: None, branch: None, facts, others });
                 continue;
             };
             // What git would look up; an ssh address has nothing to look up.
@@ -105,6 +107,10 @@ impl Scene {
                 scope.spawn(move || view.proxy_refusal = git::refusal(view));
             }
         });
+        if !instances.is_empty() {
+            let hosts = instances.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            tell(&format!("looking at {hosts}, for {} s at most", SERVERS_WITHIN.as_secs()), terminal);
+        }
         let deadline = Instant::now() + SERVERS_WITHIN;
         let visits: Vec<Visit> = thread::scope(|scope| {
             let visits: Vec<_> = instances
@@ -125,6 +131,13 @@ impl Scene {
         }
         scene.try_git(deadline);
         Ok(scene)
+    }
+}
+
+/// What is being looked at, for somebody who waits in front of it.
+fn tell(text: &str, terminal: Terminal) {
+    if io::stderr().is_terminal() {
+        terminal.note(text);
     }
 }
 
@@ -217,7 +230,8 @@ fn visit(
                         _ => Others::none(),
                     };
                     let (name, remote) = (subject.name.clone(), subject.remote.clone());
-                    repository::View { name, remote, instance: Some(instance.clone()), facts, others }
+                    let (instance, branch) = (Some(instance.clone()), subject.branch.clone());
+                    repository::View { name, remote, instance, branch, facts, others }
                 })
             })
             .collect();

@@ -180,7 +180,7 @@ impl GitLab {
         Ok((seen, project))
     }
 
-    /// Whether the person may push to the default branch: `yes`, `no`, or nothing where GitLab does
+    /// Whether the person may push to a branch: `yes`, `no`, or nothing where GitLab does
     /// not say.
     pub async fn may_push(&self, project: &Project, branch: &str, token: &Secret) -> Option<&'static str> {
         let branch: String = form_urlencoded::byte_serialize(branch.as_bytes()).collect();

@@ -25,6 +25,7 @@ fn view(changed: &[(&str, &str)]) -> View {
         name: None,
         remote: Remote::parse("https://gitlab.example/Group/App.git"),
         instance: Instance::parse("gitlab.example").ok(),
+        branch: None,
         facts: Ok(facts),
         others: Others::none(),
     }
@@ -36,7 +37,7 @@ fn of(check: fn(&View) -> Finding, changed: &[(&str, &str)]) -> Outcome {
 
 #[test]
 fn all_is_well_where_all_is_well() {
-    for check in [address, account, project, single_sign_on, fetch, push, default_branch] {
+    for check in [address, account, project, role, single_sign_on, fetch, push, default_branch] {
         let finding = check(&view(&[]));
         assert_eq!((finding.outcome, &finding.fix), (Well, &None), "{finding:?}");
     }
@@ -127,6 +128,29 @@ fn a_protected_branch_is_told() {
     assert_eq!(of(default_branch, &[("branch_push", "no"), ("push", "role")]), Skip);
     assert_eq!(of(default_branch, &[("branch_push", "")]), Skip);
     assert_eq!(of(default_branch, &[("archived", "1")]), Skip);
+}
+
+#[test]
+fn the_branch_that_is_checked_out_may_be_protected_too() {
+    let with = |branch: &str, push: &str| {
+        let view = view(&[("current_push", push)]);
+        current_branch(&View { branch: Some(branch.into()), name: named("up stream"), ..view })
+    };
+    let protected = with("stable", "no");
+    assert!(protected.outcome == Warn && protected.detail.contains("not to stable"), "{protected:?}");
+    assert!(protected.fix.is_some_and(|fix| fix.ends_with("git push --set-upstream 'up stream' my-change")));
+    assert_eq!([with("stable", "yes").outcome, with("main", "").outcome, with("new", "").outcome], [Well, Skip, Skip]);
+}
+
+#[test]
+fn what_a_role_is_good_for_is_told() {
+    for (level, allows) in
+        [("5", "takes reporter"), ("20", "takes developer"), ("30", "take maintainer"), ("50", "set up webhooks")]
+    {
+        let finding = role(&view(&[("access_level", level)]));
+        assert!(finding.outcome == Well && finding.detail.contains(allows), "{finding:?}");
+    }
+    assert_eq!(of(role, &[("access_level", "")]), Skip);
 }
 
 #[test]

@@ -62,6 +62,9 @@ pub(super) fn question(subject: &Subject, view: Option<&git::View>) -> Option<At
     if let Some(name) = username {
         request.push("username", name);
     }
+    if let Some(branch) = &subject.branch {
+        request.push("branch", branch);
+    }
     if let Some(label) = account_in_environment() {
         request.push(key::ACCOUNT, label.as_encoded_bytes());
     }

@@ -1,7 +1,9 @@
 //! Which GitLabs and repositories a person means.
 
+use std::process::{Command, Stdio};
+
 use crate::cli::accounts::Account;
-use crate::cli::doctor::remote::{Named, Remote, remotes, rewritten};
+use crate::cli::doctor::remote::{Named, Purpose, Remote, remotes, rewritten};
 use crate::cli::error::Error;
 use crate::cli::git_config::Git;
 use crate::instance::Instance;
@@ -20,6 +22,8 @@ pub(super) struct Subject {
     pub(super) remote: Remote,
     /// What git makes of the address (`insteadOf`).
     pub(super) effective: Remote,
+    /// The branch that is checked out here, if it would be pushed there.
+    pub(super) branch: Option<String>,
 }
 
 /// What is to be looked at.
@@ -36,6 +40,7 @@ pub(super) fn subjects(wanted: Option<&str>, known: &[Account], here: &Git) -> R
     // A broken config is a finding, not the end.
     let lines = here.lines().unwrap_or_default();
     let remotes = remotes(&lines);
+    let current = if remotes.is_empty() { None } else { current_branch() };
     let subject = |name: Option<Named>, written: &str| {
         let remote = Remote::parse(written);
         // Whom git asks is decided by the address that it makes of it.
@@ -44,7 +49,9 @@ pub(super) fn subjects(wanted: Option<&str>, known: &[Account], here: &Git) -> R
         let first = if matches!(effective, Remote::Ssh { .. }) { &remote } else { &effective };
         let instance = instance_of(first, &linked).or_else(|| instance_of(&remote, &linked));
         let has_path = !matches!(&remote, Remote::Web { path, origin, .. } if is_base(origin, path, &linked));
-        Subject { name, url: has_path.then(|| written.to_owned()), instance, remote, effective }
+        let url = has_path.then(|| written.to_owned());
+        let branch = name.as_ref().filter(|named| named.purpose != Purpose::Fetch).and(current.clone());
+        Subject { name, url, instance, remote, effective, branch }
     };
     let all = || remotes.iter().map(|(named, url)| subject(Some(named.clone()), url));
     if let Some(word) = wanted {
@@ -79,11 +86,20 @@ pub(super) fn subjects(wanted: Option<&str>, known: &[Account], here: &Git) -> R
     match found.is_empty() {
         true => found.extend(linked.into_iter().map(|instance| {
             let remote = Remote::parse(&instance.to_string());
-            Subject { name: None, url: None, instance: Some(instance), effective: remote.clone(), remote }
+            let (instance, effective) = (Some(instance), remote.clone());
+            Subject { name: None, url: None, instance, effective, remote, branch: None }
         })),
         false => passed_over.clear(),
     }
     Ok(Subjects { found, passed_over })
+}
+
+/// The branch that is checked out here.
+fn current_branch() -> Option<String> {
+    let mut git = Command::new("git");
+    git.args(["symbolic-ref", "--quiet", "--short", "HEAD"]).stdin(Stdio::null()).stderr(Stdio::null());
+    let output = git.output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8(output.stdout).ok()?.trim_end().to_owned()).filter(|branch| !branch.is_empty())
 }
 
 /// Whether an address is that of a GitLab and not of a repository there.
