@@ -211,3 +211,32 @@ fn of_several_values_only_the_one_that_harms_is_taken_out() {
         assert_eq!(sandbox.git_in(&clone, ["config", "--local", "--get-all", key]).stdout.trim(), kept);
     }
 }
+
+#[test]
+fn github_desktop_is_known_however_git_hands_its_settings_on() {
+    let mut sandbox = Sandbox::linked();
+    for written in
+        ["'credential.helper=' 'credential.helper=desktop'", "'credential.helper'='' 'credential.helper'='desktop'"]
+    {
+        sandbox.set("GIT_CONFIG_PARAMETERS", written);
+        doctor(&sandbox, &[]).expect("ide", "warn", "GitHub Desktop").expect("helper", "fail", "environment");
+    }
+    sandbox.unset("GIT_CONFIG_PARAMETERS");
+    for (name, value) in [
+        ("GIT_CONFIG_COUNT", "2"),
+        ("GIT_CONFIG_KEY_0", "credential.helper"),
+        ("GIT_CONFIG_VALUE_0", ""),
+        ("GIT_CONFIG_KEY_1", "credential.helper"),
+        ("GIT_CONFIG_VALUE_1", "desktop"),
+    ] {
+        sandbox.set(name, value);
+    }
+    doctor(&sandbox, &[]).expect("ide", "warn", "GitHub Desktop");
+}
+
+#[test]
+fn the_terminal_of_a_jetbrains_ide_is_no_warning_by_itself() {
+    let mut sandbox = Sandbox::linked();
+    sandbox.set("TERMINAL_EMULATOR", "JetBrains-JediTerm");
+    doctor(&sandbox, &[]).ended_with(0).expect("ide", "ok", "if the IDE itself asks for passwords");
+}

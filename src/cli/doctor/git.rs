@@ -15,12 +15,15 @@ use crate::label;
 use crate::protocol::Code;
 use crate::shell::quoted;
 
+mod command;
 mod network;
 mod proxy;
 mod settings;
 mod urlmatch;
 mod works;
 
+use command::COMMAND_LINE;
+pub(super) use command::{command_config, ide};
 pub(super) use network::{certificate_check, certificate_file, extra_header};
 pub(super) use proxy::{proxy, refusal};
 pub(super) use settings::Settings;
@@ -29,9 +32,6 @@ pub(super) use works::{Works, git_works, target, try_git};
 
 /// User names for tokens in addresses, as GitLab's documentation has them.
 const NOBODY: [&str; 3] = ["oauth2", "gitlab-ci-token", "private-token"];
-
-/// What `git -c` puts into the environment of the commands below.
-const COMMAND_LINE: &str = "command line:";
 
 /// What was found.
 pub(super) struct View {
@@ -328,47 +328,6 @@ pub(super) fn prompts(view: &View) -> Finding {
                 .fix(view.configure())
                 .mend(Mend::Configure(view.instance.clone()))
         }
-    }
-}
-
-/// `command-config`: what `git -c` above us, or an IDE, put into the environment.
-pub(super) fn command_config(view: &View) -> Finding {
-    let variables = ["GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT"];
-    let Some(name) = variables.into_iter().find(|name| view.variable(name).is_some()) else {
-        return Finding::ok("no setting comes from the environment");
-    };
-    let settings = match view.settings() {
-        Ok(settings) => settings,
-        Err(skip) => return skip,
-    };
-    let of_helpers = settings.lines.iter().filter(|line| line.origin.starts_with(COMMAND_LINE));
-    let helper = of_helpers.clone().find(|line| line.key.starts_with("credential.") && line.key.ends_with("helper"));
-    match helper {
-        Some(line) => {
-            let text =
-                format!("{name} in the environment changes {}, as JetBrains IDEs and GitHub Desktop do", line.key);
-            Finding::warn(text).fix(format!("unset {name}"))
-        }
-        None => Finding::ok(format!("{name} is set, and changes no helper")),
-    }
-}
-
-/// `ide`: programs that run git with other helpers than yours.
-pub(super) fn ide(view: &View) -> Finding {
-    let jetbrains = view.variable("TERMINAL_EMULATOR") == Some("JetBrains-JediTerm")
-        || view.variable("__INTELLIJ_COMMAND_HISTFILE__").is_some();
-    let parameters = view.variable("GIT_CONFIG_PARAMETERS").unwrap_or_default();
-    match () {
-        () if parameters.contains("credential.helper=desktop") => Finding::warn(
-            "GitHub Desktop puts its own helper in place of yours and has no setting for it: use git in a terminal",
-        ),
-        () if jetbrains => Finding::warn(
-            "JetBrains IDEs empty the list of helpers: in Settings, Version Control, Git tick \"Use credential helper\"",
-        ),
-        () if view.variable("VSCODE_GIT_IPC_HANDLE").is_some() => {
-            Finding::ok("Visual Studio Code leaves the list of helpers alone")
-        }
-        () => Finding::ok("no program that is known to replace helpers runs this"),
     }
 }
 

@@ -200,9 +200,17 @@ fn an_authorization_of_git_config_is_told_and_not_shown() {
 
 #[test]
 fn ides_with_helpers_of_their_own_are_named() {
-    assert_eq!(of(ide, &[], &[("TERMINAL_EMULATOR", "JetBrains-JediTerm")]), Warn);
-    let desktop = "'credential.helper=' 'credential.helper=desktop'";
-    assert_eq!(of(ide, &[], &[("GIT_CONFIG_PARAMETERS", desktop)]), Warn);
+    let jetbrains = [("TERMINAL_EMULATOR", "JetBrains-JediTerm")];
+    let given = |value: &str, environment: &[(&str, &str)]| {
+        let mut view = view(&[], environment);
+        let settings = view.settings.as_mut().expect("read");
+        settings.lines.push(line(COMMAND_LINE, "credential.helper", value));
+        ide(&view)
+    };
+    assert_eq!([given("desktop", &[]).outcome, given("", &jetbrains).outcome], [Warn, Warn]);
+    // In its terminal nothing tells whether its menus do so.
+    let hint = ide(&view(&[], &jetbrains));
+    assert!(hint.outcome == Well && hint.detail.contains("Use credential helper"), "{hint:?}");
     assert_eq!(of(ide, &[], &[("VSCODE_GIT_IPC_HANDLE", "/x")]), Well);
 }
 
