@@ -72,6 +72,7 @@ mod unlink;
 mod use_account;
 mod vault;
 mod whose;
+mod wrap;
 
 /// For the one who keeps words and must know ours.
 #[cfg(all(test, feature = "daemon"))]

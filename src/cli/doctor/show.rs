@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::finding::{Entry, Finding, Outcome};
 use crate::cli::error::Error;
 use crate::cli::terminal::Terminal;
+use crate::cli::wrap::wrapped;
 
 /// Wide enough for the longest name of a check.
 const NAME_WIDTH: usize = 17;
@@ -29,19 +30,18 @@ pub(super) fn people(entries: &[Entry], terminal: Terminal) -> Result<(), Error>
         |entry: &&Entry| terminal.is_verbose() || matches!(entry.finding.outcome, Outcome::Warn | Outcome::Fail);
     for entry in entries.iter().filter(is_shown) {
         if entry.subject != subject {
-            terminal.print(&entry.subject)?;
+            terminal.print(&wrapped(&entry.subject, terminal.width(), 0))?;
             subject = &entry.subject;
         }
-        terminal.print_marked(
-            &mark(entry.finding.outcome),
-            colour(entry.finding.outcome).filter(|_| colours),
-            &line(entry),
-        )?;
+        let mark = mark(entry.finding.outcome);
+        let shown = wrapped(&(mark.clone() + &line(entry)), terminal.width(), mark.len() + NAME_WIDTH + 2);
+        let colour = colour(entry.finding.outcome).filter(|_| colours);
+        terminal.print_marked(&mark, colour, &shown[mark.len()..])?;
         if let Some(fix) = &entry.finding.fix {
             terminal.print(&format!("         {}: {fix}", purpose(fix)))?;
         }
     }
-    terminal.note(&sum(entries));
+    terminal.note(&wrapped(&sum(entries), terminal.width(), 0));
     Ok(())
 }
 
