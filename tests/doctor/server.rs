@@ -155,7 +155,11 @@ fn that_git_itself_does_not_trust_the_server_is_told_although_the_daemon_does() 
         found.ended_with(5).expect("connection", "ok", "TLS works").expect("git-works", "fail", "certificate");
         assert_eq!(found["git-works"]["fix"], format!("git config --global {key} FILE"));
     }
+    // The way to a project that is not there is the same.
+    let missing = sandbox.project("group/missing");
+    doctor(&sandbox, &[&missing]).expect("project", "fail", "missing").expect("git-works", "fail", "certificate");
     sandbox.git(["config", "--global", &key, &authority]).succeeded();
+    doctor(&sandbox, &[&missing]).expect("git-works", "ok", "");
     sandbox.git_in(&clone, ["ls-remote"]).succeeded();
     for found in [doctor_in(&sandbox, &clone), doctor(&sandbox, &[])] {
         found.ended_with(0).expect("git-works", "ok", "");

@@ -28,7 +28,7 @@ pub(super) use network::{certificate_check, certificate_file, extra_header};
 pub(super) use proxy::{proxy, refusal};
 pub(super) use settings::Settings;
 use settings::{remove, remove_helper, remove_value};
-pub(super) use works::{Works, git_works, target, try_git};
+pub(super) use works::{Works, git_works, nowhere, target, try_git};
 
 /// User names for tokens in addresses, as GitLab's documentation has them.
 const NOBODY: [&str; 3] = ["oauth2", "gitlab-ci-token", "private-token"];

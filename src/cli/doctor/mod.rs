@@ -5,9 +5,9 @@
 //! its siblings, and never long. Nothing is changed; with `--fix` only what is ours is.
 //!
 //! ```text
-//! mod -> scene -> machine, git, server, repository -> finding, instead, remote    look, and judge
-//!     -> mend                                                                     --fix
-//!     -> bundle -> show                                                           how it looks
+//! mod -> scene -> machine, git, server, repository -> finding, instead, remote, tools    look, and judge
+//!     -> mend                                                                            --fix
+//!     -> bundle -> show                                                                  how it looks
 //! ```
 
 mod bundle;

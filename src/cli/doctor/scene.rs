@@ -147,16 +147,15 @@ impl Scene {
         let Self { git, accounts, repositories, .. } = self;
         thread::scope(|scope| {
             for view in git {
-                view.works = match trial::objection(view, accounts, repositories) {
-                    Some(why) => git::Works::NotTried(why),
-                    None if left(GIT_WITHIN, deadline) < GIT_NEEDS => git::Works::NotTried("there was no time left"),
-                    None => {
-                        scope.spawn(move || {
-                            view.works = git::try_git(&git::target(view), left(GIT_WITHIN, deadline));
-                        });
-                        continue;
+                match trial::target(view, accounts, repositories) {
+                    Err(why) => view.works = git::Works::NotTried(why),
+                    Ok(_) if left(GIT_WITHIN, deadline) < GIT_NEEDS => {
+                        view.works = git::Works::NotTried("there was no time left");
                     }
-                };
+                    Ok(target) => {
+                        scope.spawn(move || view.works = git::try_git(&target, left(GIT_WITHIN, deadline)));
+                    }
+                }
             }
         });
     }

@@ -41,8 +41,13 @@ pub(in crate::cli::doctor) fn target(view: &View) -> String {
     match (&view.name, view.remote()) {
         (Some(remote), _) => remote.name.clone(),
         (None, Some(remote)) => remote.without_password(),
-        (None, None) => format!("{}/{NOWHERE}", view.instance),
+        (None, None) => nowhere(view),
     }
+}
+
+/// An address at which the GitLab has nothing.
+pub(in crate::cli::doctor) fn nowhere(view: &View) -> String {
+    format!("{}/{NOWHERE}", view.instance)
 }
 
 /// Runs `git ls-remote` here, and lets it ask nobody.
@@ -97,7 +102,7 @@ pub(in crate::cli::doctor) fn git_works(view: &View) -> Finding {
         Works::NotTried(why) => Finding::skip(why),
         Works::Yes => Finding::ok("git itself gets there, by its own proxy and certificates"),
         // Who asks for nothing that is there has been let in.
-        Works::No(why) if view.remote.is_none() && why.ends_with(NOT_FOUND) => {
+        Works::No(why) if why.contains(NOWHERE) && why.ends_with(NOT_FOUND) => {
             Finding::ok("git itself gets there, by its own proxy and certificates")
         }
         Works::No(why) => {
