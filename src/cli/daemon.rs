@@ -8,7 +8,7 @@ use super::accounts::{Accounts, Daemon};
 use super::arguments;
 use super::call::{Reply, text};
 use super::error::Error;
-use super::silent::Silent;
+use super::silent::{self, Silent};
 use super::terminal::Terminal;
 use crate::client::{self, CallError, Start};
 use crate::endpoint::Endpoint;
@@ -80,7 +80,7 @@ fn describe(daemon: &Daemon) -> String {
 }
 
 /// It may be in the middle of a renewal, whose answer nobody else has: only the person ends it.
-fn silent() -> Error {
+fn unheard() -> Error {
     let silent = Silent::find();
     let command = silent.command().map(|command| format!("; to mend it: {command}")).unwrap_or_default();
     Error::NotRun(format!("{silent}{command}"))
@@ -88,8 +88,8 @@ fn silent() -> Error {
 
 /// Stops the daemon, and waits until it is gone.
 fn stop(terminal: Terminal) -> Result<(), Error> {
-    if let Err(Error::Call(CallError::Silent(_))) = Accounts::ask_within(None, false, Start::Never, HEARD_WITHIN) {
-        return Err(silent());
+    if let Err(Error::Call(CallError::Silent(_))) = silent::accounts_within(Start::Never, HEARD_WITHIN) {
+        return Err(unheard());
     }
     let mut reply = match Reply::to(&protocol::request(action::STOP), Start::Never, END_WITHIN) {
         Ok(reply) => reply,

@@ -13,6 +13,7 @@ use crate::cli::accounts::{Account, Accounts};
 use crate::cli::call::{self, Reply};
 use crate::cli::error::Error;
 use crate::cli::git_config::Git;
+use crate::cli::silent;
 use crate::cli::terminal::Terminal;
 use crate::client::Start;
 use crate::credential::Attributes;
@@ -62,7 +63,7 @@ struct Visit {
 impl Scene {
     pub(super) fn look(wanted: Option<&str>, terminal: Terminal) -> Result<Self, Error> {
         tell("looking at this machine", terminal);
-        let daemon = Accounts::ask(None, false, Start::IfAbsent);
+        let daemon = silent::accounts_within(Start::IfAbsent, call::SOON);
         let known: Vec<Account> = daemon.as_ref().map(|found| found.accounts.clone()).unwrap_or_default();
         let unreachable = daemon.as_ref().err().map(ToString::to_string);
         let here = Git::here(terminal);
