@@ -1,5 +1,18 @@
 //! What a token may do, by its scopes, as git's users think of it.
 
+/// Read everything, push and pull: what a person does every day, and nothing that changes their
+/// account.
+pub const EVERYDAY: &str = "read_api write_repository";
+
+/// Enough for clone and fetch, and for us to know who you are.
+pub const READING: &str = "read_api read_repository";
+
+/// The command that gives an account the scopes it lacks. Without them a link that is made again
+/// has those of the one before.
+pub fn link_with_scopes(link: &str, read_only: bool) -> String {
+    format!("{link} --scopes \"{}\"", if read_only { READING } else { EVERYDAY })
+}
+
 /// Clone and fetch, push, and what goes beyond git.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rights {

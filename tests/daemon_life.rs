@@ -274,6 +274,20 @@ fn a_stale_socket_is_replaced_and_a_strange_file_is_not_trusted() {
 }
 
 #[test]
+fn a_restart_ends_even_where_the_daemon_takes_nobody_in_any_more() {
+    let sandbox = Sandbox::linked();
+    let (pid, socket) = (sandbox.daemon_pid(), sandbox.socket());
+    run::signal(pid, "STOP");
+    run::fill_queue(socket);
+    let restart = sandbox.verb(["daemon", "restart"]).ended_with(1);
+    assert!(restart.took < Duration::from_secs(15), "{restart:?}");
+    assert!(restart.stderr.contains(&format!("kill -CONT {pid}")), "{restart:?}");
+    run::kill(pid); // which lets the queue go
+    sandbox.verb(["daemon", "restart"]).succeeded();
+    sandbox.token();
+}
+
+#[test]
 fn starting_stopping_and_restarting_say_what_happened() {
     let sandbox = Sandbox::new();
     sandbox.verb(["daemon", "status"]).ended_with(1);
@@ -363,16 +377,7 @@ fn a_helper_ends_even_where_the_daemon_takes_nobody_in_any_more() {
     let sandbox = Sandbox::linked();
     let (pid, socket) = (sandbox.daemon_pid(), sandbox.socket());
     run::signal(pid, "STOP");
-    // Whoever connects now waits in the queue, and when it is full, before it.
-    let (sender, full) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let mut queue = Vec::new();
-        while let Ok(stream) = std::os::unix::net::UnixStream::connect(&socket) {
-            queue.push(stream);
-            let _ = sender.send(());
-        }
-    });
-    while full.recv_timeout(Duration::from_secs(1)).is_ok() {}
+    run::fill_queue(socket);
     let ended = sandbox.get();
     run::signal(pid, "CONT");
     assert!(ended.took < Duration::from_secs(15), "{ended:?}");

@@ -4,7 +4,8 @@ use std::fs;
 
 use gitlab_stand_in::{Endpoint, UserFlag};
 
-use crate::support::Sandbox;
+use crate::support::pty::Pty;
+use crate::support::{HELPER, Sandbox};
 
 #[test]
 fn the_first_status_of_a_daemon_knows_as_much_as_the_last() {
@@ -74,5 +75,35 @@ fn a_check_finds_an_account_that_git_can_not_use_although_its_token_lives() {
         let json = sandbox.verb(["status", "--check", "--json"]).ended_with(6).stdout;
         let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
         assert_eq!(json["accounts"][0]["state"], "refused");
+    }
+}
+
+#[test]
+fn what_is_shown_in_a_terminal_is_broken_between_words_and_nowhere_else() {
+    let mut sandbox = Sandbox::linked();
+    sandbox.set("NO_COLOR", "1");
+    let clone = sandbox.clone("group/app", "app");
+    let secret = sandbox.project("group/app").replacen("://", "://alice:hunter2@", 1);
+    sandbox.git_in(&clone, ["remote", "set-url", "origin", &secret]).succeeded();
+    let doctor = format!("cd {}; {HELPER} doctor --verbose 2>/dev/null", clone.display());
+    for line in [&doctor, &format!("{HELPER} status"), &format!("{HELPER} log")] {
+        let whole = sandbox.command("sh").args(["-c", line]).output().expect("sh is installed").stdout;
+        let whole = String::from_utf8(whole).expect("text");
+        for columns in [40, 80] {
+            let (_, screen) = Pty::run(&sandbox, &format!("stty rows 24 cols {columns}; {line}")).finish();
+            for shown in screen.lines().map(str::trim_end) {
+                // A path or a command stays whole.
+                let is_one = !shown.trim().contains(' ') || shown.contains("git ");
+                assert!(shown.chars().count() <= columns || is_one, "{columns}: {shown:?} in {screen}");
+            }
+            // Long words: those of a time change while it passes.
+            let names = |text: &str| {
+                text.split_whitespace()
+                    .filter(|word| word.len() > 3 && word.bytes().all(|b| b.is_ascii_lowercase()))
+                    .count()
+            };
+            assert_eq!(names(&screen), names(&whole), "{screen}\n{whole}");
+        }
+        assert!(whole.lines().any(|line| line.chars().count() > 40), "{whole}");
     }
 }

@@ -8,6 +8,7 @@ use super::accounts::{Accounts, Daemon};
 use super::arguments;
 use super::call::{Reply, text};
 use super::error::Error;
+use super::silent::{self, Silent};
 use super::terminal::Terminal;
 use crate::client::{self, CallError, Start};
 use crate::endpoint::Endpoint;
@@ -15,6 +16,10 @@ use crate::protocol::{self, Code, action};
 
 /// A renewal that runs is finished and saved before the daemon ends, which it does within 88 s.
 const END_WITHIN: Duration = Duration::from_secs(95);
+
+/// A daemon answers this by itself, in milliseconds; one that does not do so by then hangs, and
+/// would not hear that it is to end either.
+const HEARD_WITHIN: Duration = Duration::from_secs(10);
 
 /// Runs one of the daemon's verbs.
 pub(super) fn run(verb: &arguments::Daemon, terminal: Terminal) -> Result<u8, Error> {
@@ -74,8 +79,18 @@ fn describe(daemon: &Daemon) -> String {
     format!("running: pid {pid}, version {version}, socket {socket}")
 }
 
+/// It may be in the middle of a renewal, whose answer nobody else has: only the person ends it.
+fn unheard() -> Error {
+    let silent = Silent::find();
+    let command = silent.command().map(|command| format!("; to mend it: {command}")).unwrap_or_default();
+    Error::NotRun(format!("{silent}{command}"))
+}
+
 /// Stops the daemon, and waits until it is gone.
 fn stop(terminal: Terminal) -> Result<(), Error> {
+    if let Err(Error::Call(CallError::Silent(_))) = silent::accounts_within(Start::Never, HEARD_WITHIN) {
+        return Err(unheard());
+    }
     let mut reply = match Reply::to(&protocol::request(action::STOP), Start::Never, END_WITHIN) {
         Ok(reply) => reply,
         Err(Error::Call(CallError::Absent(_))) => {

@@ -152,12 +152,6 @@ impl Git {
         Ok(found.split_terminator('\0').map(entry).collect())
     }
 
-    /// The remotes of the repository here, and their addresses as they are written.
-    pub(super) fn remotes(&self) -> Result<Vec<(String, String)>, GitError> {
-        let name = |key: &str| key.strip_prefix("remote.")?.strip_suffix(".url").map(str::to_owned);
-        Ok(self.lines()?.into_iter().filter_map(|line| Some((name(&line.key)?, line.value))).collect())
-    }
-
     /// The values of a key in one config file, in their order.
     pub(super) fn values(&self, scope: Scope, key: &str) -> Result<Vec<String>, GitError> {
         let found = self.read(&[&scope.flag(), "-z", "--get-all", "--", key])?;

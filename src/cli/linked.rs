@@ -6,7 +6,7 @@ use super::terminal::Terminal;
 use crate::client::Start;
 use crate::instance::Instance;
 use crate::label;
-use crate::rights::Rights;
+use crate::rights::{self, Rights};
 
 /// Tells it.
 pub(super) fn explain(instance: &Instance, label: &str, scopes: &str, terminal: Terminal) {
@@ -16,9 +16,11 @@ pub(super) fn explain(instance: &Instance, label: &str, scopes: &str, terminal: 
         _ if scopes.is_empty() => {} // the server did not tell
         true => terminal.note(&may),
         false => terminal.say(&format!(
-            "warning: {may} ({scopes}); to ask for more: {} --account {} --scopes \"read_api write_repository\"",
-            instance.link_command(),
-            label::parts(label).0
+            "warning: {may} ({scopes}); to ask for more: {}",
+            rights::link_with_scopes(
+                &format!("{} --account {}", instance.link_command(), label::parts(label).0),
+                false
+            )
         )),
     }
     match Accounts::ask(Some(instance), false, Start::Never) {

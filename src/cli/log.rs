@@ -7,13 +7,14 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
-use comfy_table::{Row, Table, presets};
+use comfy_table::{Table, presets};
 use serde_json::Value;
 
 use super::arguments::Log;
 use super::error::Error;
 use super::terminal::Terminal;
 use super::time::{Now, seconds};
+use super::wrap::wrapped;
 use crate::client::CallError;
 use crate::endpoint::{self, JOURNAL};
 
@@ -36,7 +37,7 @@ pub(super) fn run(wanted: &Log, terminal: Terminal) -> Result<u8, Error> {
     let text = read(&journal.with_extension(OLD))? + &read(&journal)?;
     let now = Now::here();
     let since = wanted.since.as_ref().and_then(|span| now.before(span));
-    let shown = shown(&text, since, wanted.json, &now);
+    let shown = shown(&text, since, wanted.json, &now, terminal.width());
     if shown.is_empty() {
         terminal.note("the journal has nothing to show: no program has asked for a token, or it is turned off");
     }
@@ -45,19 +46,19 @@ pub(super) fn run(wanted: &Log, terminal: Terminal) -> Result<u8, Error> {
 }
 
 /// What is shown of a journal's text: since a moment, as it is or as a table.
-fn shown(text: &str, since: Option<i64>, json: bool, now: &Now) -> String {
+fn shown(text: &str, since: Option<i64>, json: bool, now: &Now, width: Option<usize>) -> String {
     let mut lines: Vec<Line> = text.lines().filter_map(Line::parse).collect();
     lines.retain(|line| since.is_none_or(|since| line.at >= since));
     match json {
         true => lines.iter().map(|line| format!("{}\n", line.text)).collect(),
-        false => table(&lines, now),
+        false => table(&lines, now, width),
     }
 }
 
 /// What is shown of any text.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn shown_of(text: &str, json: bool) -> String {
-    shown(text, None, json, &Now::here())
+    shown(text, None, json, &Now::here(), None)
 }
 
 /// A file of the journal; none is an empty one. A line can be half written, or of a disk that was
@@ -103,31 +104,35 @@ impl<'a> Line<'a> {
         }
     }
 
-    fn row(&self, now: &Now) -> Row {
+    fn cells(&self, now: &Now) -> [String; 6] {
         let host = self.text("host");
         let host = host.strip_prefix("https://").unwrap_or(host);
         let who = if self.text("label").is_empty() { "?" } else { self.text("label") };
         let command = if self.text("command").is_empty() { "-" } else { self.text("command") };
         let place = if self.text("path").is_empty() { host.into() } else { format!("{host}/{}", self.text("path")) };
-        Row::from(vec![
-            now.clock(self.at),
-            self.program(),
-            command.into(),
-            who.into(),
-            place,
-            self.text("result").into(),
-        ])
+        [now.clock(self.at), self.program(), command.into(), who.into(), place, self.text("result").into()]
     }
 }
 
-fn table(lines: &[Line], now: &Now) -> String {
+/// A table where it fits; else the same words in their order, a paragraph for each line.
+fn table(lines: &[Line], now: &Now, width: Option<usize>) -> String {
     if lines.is_empty() {
         return String::new();
     }
+    let cells: Vec<[String; 6]> = lines.iter().map(|line| line.cells(now)).collect();
+    let table = columns(&cells);
+    let fits = |line: &str| width.is_none_or(|width| console::measure_text_width(line) <= width);
+    match table.lines().all(fits) {
+        true => table,
+        false => cells.iter().map(|cells| wrapped(&cells.join("  "), width, 2) + "\n").collect(),
+    }
+}
+
+fn columns(cells: &[[String; 6]]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(["TIME", "PROGRAM", "COMMAND", "ACCOUNT", "FOR", "RESULT"]);
-    table.add_rows(lines.iter().map(|line| line.row(now)));
+    table.add_rows(cells);
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
@@ -140,7 +145,7 @@ mod tests {
 
     fn shown(text: &str) -> String {
         let lines: Vec<Line> = text.lines().filter_map(Line::parse).collect();
-        table(&lines, &Now::at(1_700_000_000))
+        table(&lines, &Now::at(1_700_000_000), None)
     }
 
     #[test]

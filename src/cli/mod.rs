@@ -68,6 +68,7 @@ mod report;
 mod repos;
 mod seen;
 mod short;
+mod silent;
 mod status;
 mod terminal;
 mod time;

@@ -7,6 +7,7 @@ use super::arguments::{Host, Status};
 use super::error::Error;
 use super::terminal::Terminal;
 use super::time::Now;
+use super::wrap::wrapped;
 use super::{git_login, json, report, short};
 use crate::absent;
 use crate::client::Start;
@@ -31,7 +32,10 @@ pub(super) fn run(wanted: &Status, terminal: Terminal) -> Result<u8, Error> {
     }
     match wanted.json {
         true => terminal.print(&json::render(&found))?,
-        false => terminal.print(&report::render(&found.accounts, &Now::here()))?,
+        false => {
+            let report = report::render(&found.accounts, &Now::here());
+            terminal.print(&wrapped(&report, terminal.width(), 0))?;
+        }
     }
     if found.accounts.is_empty() && found.problems.is_empty() {
         terminal.say(&not_linked(wanted.host.as_ref()));

@@ -88,8 +88,10 @@ pub async fn repository(accounts: &Accounts, request: &Attributes) -> Attributes
         .with("host", instance.to_string())
         .with("username", &account.profile.username)
         .with("label", account.profile.label())
+        .with("kind", &account.profile.kind)
         .with("project", &path);
-    in_time(&mut facts, |facts| Box::pin(project(account, path, facts))).await
+    let branch = request.text("branch").filter(|branch| !branch.is_empty()).map(str::to_owned);
+    in_time(&mut facts, |facts| Box::pin(project(account, path, branch, facts))).await
 }
 
 /// How an account's owner wants to be named in commits.
@@ -157,8 +159,14 @@ async fn login(account: Account, facts: &mut Attributes) -> Result<(), Failure> 
     Ok(())
 }
 
-/// The project as the API shows it, and as git is answered.
-async fn project(account: Account, path: String, facts: &mut Attributes) -> Result<(), Failure> {
+/// The project as the API shows it, and as git is answered; and whether a branch can be pushed to
+/// that somebody has checked out.
+async fn project(
+    account: Account,
+    path: String,
+    current: Option<String>,
+    facts: &mut Attributes,
+) -> Result<(), Failure> {
     let (gitlab, token) = with_token(&account).await?;
     let (seen, project) = match gitlab.project(&path, &token).await {
         Ok(found) => found,
@@ -189,18 +197,17 @@ async fn project(account: Account, path: String, facts: &mut Attributes) -> Resu
     if !is_for_git(&account, &gitlab, &token, facts).await {
         return Ok(());
     }
-    let branch = project.as_ref().and_then(|project| Some((project, project.default_branch.as_deref()?)));
-    let may_push = async {
-        match branch {
-            Some((project, branch)) => gitlab.may_push(project, branch, &token).await,
-            None => None,
-        }
-    };
-    let (fetch, may_push) = tokio::join!(ask_git(&account, &gitlab, &path, Service::Fetch, &token), may_push);
+    let default = project.as_ref().and_then(|project| project.default_branch.as_deref());
+    let may_push = async |branch: Option<&str>| gitlab.may_push(project.as_ref()?, branch?, &token).await;
+    let (fetch, to_default, to_current) = tokio::join!(
+        ask_git(&account, &gitlab, &path, Service::Fetch, &token),
+        may_push(default),
+        may_push(current.as_deref().filter(|current| Some(*current) != default))
+    );
     let exists = fetch.as_ref().is_ok_and(|answer| answer.verdict == "open");
     told(facts, "fetch", fetch);
-    if let Some(may) = may_push {
-        facts.push("branch_push", may);
+    for (name, may) in [("branch_push", to_default), ("current_push", to_current)] {
+        may.iter().for_each(|may| facts.push(name, may));
     }
     if exists {
         told(facts, "push", ask_git(&account, &gitlab, &path, Service::Push, &token).await);
@@ -243,7 +250,15 @@ async fn ask_git(
 }
 
 async fn with_token(account: &Account) -> Result<(GitLab, Secret), Failure> {
-    let hand_out = account.get(None).await.map_err(|refusal| refused(account, refusal))?;
+    let hand_out = account.get(None).await.map_err(|refusal| {
+        let Failure { code, message } = refused(account, refusal);
+        // It is not sure yet that the login is dead, but nothing else mends it if it is.
+        let link = match code == Code::Unreachable && message.contains("the server says") {
+            true => format!("; to link it again: {}", account.profile.link_command()),
+            false => String::new(),
+        };
+        Failure::new(code, message + &link)
+    })?;
     Ok((account.api().await, hand_out.token))
 }
 
@@ -259,10 +274,13 @@ fn told(facts: &mut Attributes, name: &str, answer: Result<GitAnswer, Unreached>
             facts.push(name, "unreached");
             facts.push(&key("words"), format!("{phase}: {why}"));
         }
-        Ok(GitAnswer { status, verdict, words, moved_to }) => {
+        Ok(GitAnswer { status, verdict, words, moved_to, retry_after }) => {
             facts.push(name, verdict);
             facts.push(&key("status"), status.to_string());
             facts.push(&key("words"), words);
+            if let Some(after) = retry_after {
+                facts.push(&key("retry_after"), after.to_string());
+            }
             if let Some(url) = moved_to {
                 facts.push(&key("moved_to"), url);
             }

@@ -5,7 +5,7 @@
 //! notices it and ends, and never removes the one of its successor.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -52,6 +52,7 @@ pub fn start(endpoint: &Endpoint, state: &Path, passed: Option<i32>) -> io::Resu
     loop {
         match lock.try_lock() {
             Ok(()) => {
+                note_our_number(&lock);
                 return Ok(Start::Lead(Lead {
                     path: endpoint.path.clone(),
                     passed,
@@ -68,6 +69,12 @@ pub fn start(endpoint: &Endpoint, state: &Path, passed: Option<i32>) -> io::Resu
             Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(LOCK_POLL),
         }
     }
+}
+
+/// For whoever finds that this daemon does not answer, and can't ask it who it is.
+fn note_our_number(mut lock: &File) {
+    // A disk that is full does not keep a daemon from its work.
+    let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
 }
 
 impl Lead {

@@ -18,6 +18,7 @@ use crate::access;
 use crate::credential::Attributes;
 use crate::place::Place;
 use crate::protocol::{Code, Failure, key};
+use crate::rights;
 
 /// A server that wants to be left alone for longer is told of, not waited for: GitLab counts
 /// requests per minute.
@@ -186,9 +187,9 @@ impl Listing {
                     [] => String::new(),
                     scopes => format!(" (it has {})", scopes.join(" ")),
                 };
-                let link = match (profile.kind.as_str(), profile.read_only) {
-                    ("token", _) | (_, true) => profile.link_command(),
-                    (_, false) => format!("{} --scopes \"read_api write_repository\"", profile.link_command()),
+                let link = match profile.kind.as_str() {
+                    "token" => profile.link_command(),
+                    _ => rights::link_with_scopes(&profile.link_command(), profile.read_only),
                 };
                 format!(
                     "the token of {who} may not list projects: it lacks the scope read_api{scopes}; \

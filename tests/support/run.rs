@@ -144,6 +144,20 @@ impl Drop for Started {
     }
 }
 
+/// Connects to a daemon that is stopped until it takes nobody in any more: whoever connects then
+/// waits in the queue, and when it is full, before it.
+pub fn fill_queue(socket: std::path::PathBuf) {
+    let (sender, full) = channel();
+    std::thread::spawn(move || {
+        let mut queue = Vec::new();
+        while let Ok(stream) = std::os::unix::net::UnixStream::connect(&socket) {
+            queue.push(stream);
+            let _ = sender.send(());
+        }
+    });
+    while full.recv_timeout(std::time::Duration::from_secs(1)).is_ok() {}
+}
+
 /// Sends a signal by its name.
 pub fn signal(pid: i32, name: &str) {
     let status = Command::new("kill").args(["-s", name, &pid.to_string()]).stderr(Stdio::null()).status();

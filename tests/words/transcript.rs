@@ -29,6 +29,18 @@ const DIFFERS: &[(&str, &str)] = &[
     (r"user_code=[A-Z0-9]{8}", "user_code=<code>"),
 ];
 
+/// Lines that were broken where a terminal ends.
+fn rejoined(screen: &str) -> String {
+    let mut text = String::new();
+    for line in screen.lines() {
+        match line.strip_prefix("    ") {
+            Some(rest) => text += &format!(" {}", rest.trim_start()),
+            None => text += &format!("\n{line}"),
+        }
+    }
+    text.trim_start().to_owned() + "\n"
+}
+
 /// A page of commands and what they said.
 pub struct Transcript<'a> {
     sandbox: &'a Sandbox,
@@ -87,9 +99,13 @@ impl<'a> Transcript<'a> {
         let mut pty = Pty::run(self.sandbox, &line);
         at_keyboard(&mut pty);
         let (code, screen) = pty.finish();
+        let screen = screen.replace("\r\n", "\n");
+        // Where a line ends depends on how long ago something was. That it ends between words is a
+        // promise of its own.
+        let lines_are_broken = words[0] == "status";
         let finished = Finished {
             code,
-            stdout: screen.replace("\r\n", "\n"),
+            stdout: if lines_are_broken { rejoined(&screen) } else { screen },
             stderr: String::new(),
             took: std::time::Duration::ZERO,
         };

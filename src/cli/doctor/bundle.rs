@@ -92,7 +92,7 @@ fn indentation(line: &str) -> &str {
 }
 
 /// A line without what stands before the `@` of an address, and behind `Authorization:`.
-fn without_secrets(line: &str) -> String {
+pub(super) fn without_secrets(line: &str) -> String {
     let mut rest = line;
     let mut clean = String::with_capacity(line.len());
     while let Some((before, after)) = rest.split_once("://") {

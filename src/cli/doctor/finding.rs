@@ -83,9 +83,25 @@ impl Finding {
         Self { fix: Some(command.into()), ..self }
     }
 
+    /// The same where there may be no such command.
+    pub(super) fn fix_if(self, command: Option<String>) -> Self {
+        Self { fix: command, ..self }
+    }
+
     pub(super) fn mend(self, mend: Mend) -> Self {
         Self { mend: Some(mend), ..self }
     }
+}
+
+/// A sentence and the command at its end: "…; to link it: git credential-gitlab link HOST".
+pub(super) fn without_command(sentence: &str) -> (&str, Option<&str>) {
+    let parts = || {
+        let (why, end) = sentence.rsplit_once("; to ")?;
+        let (_, command) = end.split_once(": ")?;
+        let is_for_more = command.starts_with("git credential-gitlab doctor");
+        (command.starts_with("git credential-gitlab ") && !is_for_more).then_some((why, Some(command)))
+    };
+    parts().unwrap_or((sentence, None))
 }
 
 /// A finding with its check's name.

@@ -4,111 +4,50 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::finding::{Finding, Mend};
-use super::remote::{Remote, rewritten};
+use super::remote::{Named, Purpose, Remote, rewritten};
+use super::tools;
 use crate::cli::accounts::Account;
 use crate::cli::chain::Chain;
-use crate::cli::git_config::{Git, GitError, Line, Setting};
+use crate::cli::git_config::{GitError, Setting};
 use crate::cli::helper_path::{is_ours, to_path};
 use crate::instance::Instance;
 use crate::label;
 use crate::protocol::Code;
 use crate::shell::quoted;
 
+mod command;
 mod network;
 mod proxy;
+mod settings;
+mod urlmatch;
+mod works;
 
+use command::COMMAND_LINE;
+pub(super) use command::{command_config, ide};
 pub(super) use network::{certificate_check, certificate_file, extra_header};
 pub(super) use proxy::{proxy, refusal};
+pub(super) use settings::Settings;
+use settings::{remove, remove_helper, remove_value};
+pub(super) use works::{Works, git_works, nowhere, target, try_git};
 
-/// What `git -c` puts into the environment of the commands below.
-const COMMAND_LINE: &str = "command line:";
-
-/// git's config for one address.
-pub(super) struct Settings {
-    pub(super) lines: Vec<Line>,
-    /// `http.*`, of which the last of a name counts.
-    http: Vec<(String, String)>,
-    credential: Vec<(String, String)>,
-}
+/// User names for tokens in addresses, as GitLab's documentation has them.
+const NOBODY: [&str; 3] = ["oauth2", "gitlab-ci-token", "private-token"];
 
 /// What was found.
 pub(super) struct View {
     pub(super) instance: Instance,
     /// Its accounts.
     pub(super) accounts: Vec<Account>,
-    /// The remote's name in the repository here.
-    pub(super) name: Option<String>,
+    /// The remote in the repository here that has this address.
+    pub(super) name: Option<Named>,
     /// The repository, as it is written.
     pub(super) remote: Option<String>,
-    pub(super) settings: Result<Settings, String>,
+    pub(super) settings: Result<Settings, GitError>,
     pub(super) environment: BTreeMap<String, String>,
     /// Why the proxy that git goes by can't be connected to.
     pub(super) proxy_refusal: Option<String>,
-}
-
-impl Settings {
-    pub(super) fn read(git: &Git, url: &str) -> Result<Self, GitError> {
-        let (http, credential) = (git.section_for("http", url)?, git.section_for("credential", url)?);
-        Ok(Self { lines: git.lines()?, http, credential })
-    }
-
-    /// The value that counts, if there is one.
-    fn value<'s>(section: &'s [(String, String)], key: &str) -> Option<&'s str> {
-        section.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
-    }
-
-    pub(super) fn sends_paths(&self) -> bool {
-        is_true(Self::value(&self.credential, "credential.usehttppath"))
-    }
-
-    /// The command that takes a user name out of git's config.
-    pub(super) fn forget_username(&self, name: &str) -> Option<String> {
-        self.line("credential", "username", name).and_then(remove)
-    }
-
-    pub(super) fn username(&self) -> Option<&str> {
-        Self::value(&self.credential, "credential.username").filter(|name| !name.is_empty())
-    }
-
-    fn helpers(&self) -> Vec<Setting> {
-        let helper = |line: &Line| {
-            let rest = line.key.strip_prefix("credential.")?;
-            let pattern = if rest == "helper" { None } else { Some(rest.strip_suffix(".helper")?.to_owned()) };
-            Some(Setting { origin: line.origin.clone(), pattern, value: line.value.clone() })
-        };
-        self.lines.iter().filter_map(helper).collect()
-    }
-
-    /// The line of a section that says this, wherever it stands.
-    fn line(&self, section: &str, name: &str, value: &str) -> Option<&Line> {
-        let is_it = |line: &&Line| {
-            let key = line.key.strip_prefix(section).and_then(|rest| rest.strip_prefix('.'));
-            key.is_some_and(|key| key == name || key.ends_with(&format!(".{name}"))) && line.value == value
-        };
-        self.lines.iter().rfind(is_it)
-    }
-}
-
-/// The command that takes a line out of git's config; none where it stands in no file.
-fn remove(line: &Line) -> Option<String> {
-    let file = line.origin.strip_prefix("file:")?;
-    Some(format!("git config --file {} --unset-all {}", quoted(file), quoted(&line.key)))
-}
-
-/// The same for one of several helpers.
-fn remove_helper(setting: &Setting) -> Option<String> {
-    let (file, key) = (setting.origin.strip_prefix("file:")?, setting.key());
-    let (file, key, value) = (quoted(file), quoted(&key), quoted(&setting.value));
-    Some(format!("git config --file {file} --fixed-value --unset-all {key} {value}"))
-}
-
-fn with_fix(finding: Finding, command: Option<String>) -> Finding {
-    Finding { fix: command, ..finding }
-}
-
-/// A boolean as git reads it; a key without a value is true, but cannot be told from an empty one.
-fn is_true(value: Option<&str>) -> bool {
-    value.is_some_and(|value| matches!(value.to_ascii_lowercase().as_str(), "true" | "yes" | "on" | "1"))
+    /// Whether git itself gets there.
+    pub(super) works: Works,
 }
 
 impl View {
@@ -133,8 +72,24 @@ impl View {
 pub(super) fn config(view: &View) -> Finding {
     match &view.settings {
         Ok(_) => Finding::ok("git's config can be read"),
-        Err(why) => Finding::fail(Code::Failed, why).fix("git config --global --edit"),
+        Err(GitError::Missing) => Finding::fail(Code::Failed, "there is no git to ask").fix_if(tools::install_git()),
+        Err(why) => {
+            let why = why.to_string();
+            let command = broken_file(&why).map(|file| format!("{} {}", editor(), quoted(file)));
+            Finding::fail(Code::Failed, &why).fix_if(command)
+        }
     }
+}
+
+/// The file in which git says it can't read on. git itself edits no file that it can't read.
+fn broken_file(why: &str) -> Option<&str> {
+    let (_, file) = why.lines().find_map(|line| line.rsplit_once(" in file "))?;
+    Some(file.trim()).filter(|file| !file.is_empty())
+}
+
+/// As a shell finds it, if the person has one.
+fn editor() -> &'static str {
+    if cfg!(windows) { "notepad" } else { "${EDITOR:-vi}" }
 }
 
 /// `helper`: whether git asks us.
@@ -179,7 +134,7 @@ pub(super) fn helper(view: &View) -> Finding {
     let finding = Finding::fail(Code::Failed, text);
     match is_in_home(cause.file()) {
         true => finding.fix(view.configure()).mend(Mend::Configure(instance.clone())),
-        false => with_fix(finding, remove_helper(cause)),
+        false => finding.fix_if(remove_helper(cause)),
     }
 }
 
@@ -214,13 +169,13 @@ pub(super) fn helper_program(view: &View) -> Finding {
 }
 
 #[cfg(unix)]
-fn is_program(path: &Path) -> bool {
+pub(super) fn is_program(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(not(unix))]
-fn is_program(path: &Path) -> bool {
+pub(super) fn is_program(path: &Path) -> bool {
     path.is_file()
 }
 
@@ -245,7 +200,7 @@ pub(super) fn helper_order(view: &View) -> Finding {
     let finding = Finding::warn(text);
     match is_before || is_in_home(file) {
         true => finding.fix(view.configure()).mend(Mend::Configure(instance.clone())),
-        false => with_fix(finding, remove_helper(stranger)),
+        false => finding.fix_if(remove_helper(stranger)),
     }
 }
 
@@ -278,8 +233,15 @@ pub(super) fn user_name(view: &View) -> Finding {
     match label::parts(name).1 {
         true => Finding::fail(Code::NotLinked, format!("{text}, and no other is taken in its place")).fix(link),
         false => {
-            let line = settings.line("credential", "username", name).filter(|_| in_address.is_none());
-            with_fix(Finding::warn(format!("{text}, so it is ignored")), line.and_then(remove).or(Some(link)))
+            let command = match view.remote().filter(|_| in_address.is_some()) {
+                // What tokens' addresses begin with is no person, who could be linked.
+                Some(Remote::Web { origin, path, .. }) if NOBODY.contains(&name) => {
+                    view.name.as_ref().map(|remote| remote.set_url(&format!("{origin}/{path}")))
+                }
+                Some(_) => Some(link),
+                None => settings.forget_username(name).or(Some(link)),
+            };
+            Finding::warn(format!("{text}, so it is ignored")).fix_if(command)
         }
     }
 }
@@ -314,10 +276,12 @@ pub(super) fn address_rules(view: &View) -> Finding {
     };
     let url = view.remote.clone().unwrap_or_else(|| format!("{}/group/app.git", view.instance));
     let written = Remote::parse(&url);
-    for push in [false, true] {
+    let purpose = view.name.as_ref().map_or(Purpose::Both, |remote| remote.purpose);
+    for push in [false, true].into_iter().filter(|push| !push || purpose == Purpose::Both) {
+        // Only an address that is not for pushing alone has rules of its own for that.
         let (now, rule) = rewritten(&url, &settings.lines, push);
         let Some(rule) = rule else { continue };
-        let what = if push { "pushes to" } else { "fetches from" };
+        let what = if push || purpose == Purpose::Push { "pushes to" } else { "fetches from" };
         let (now, file) = (Remote::parse(&now), rule.origin.strip_prefix("file:").unwrap_or(&rule.origin));
         let consequence = match (&written, &now) {
             (_, Remote::Ssh { .. }) => "over ssh, so it never asks us",
@@ -328,7 +292,9 @@ pub(super) fn address_rules(view: &View) -> Finding {
         // To push alone over ssh is a custom of many.
         let is_cause = matches!(now, Remote::Ssh { .. }) && !push && view.remote.is_some();
         let finding = if is_cause { Finding::fail(Code::Failed, text) } else { Finding::warn(text) };
-        return with_fix(finding, remove(rule).filter(|_| rule.key == shown_key(&rule.key)));
+        // A password has no place in a command.
+        let command = if rule.value.contains('@') { remove(rule) } else { remove_value(rule) };
+        return finding.fix_if(command.filter(|_| rule.key == shown_key(&rule.key)));
     }
     Finding::ok("no insteadOf leads elsewhere")
 }
@@ -362,47 +328,6 @@ pub(super) fn prompts(view: &View) -> Finding {
                 .fix(view.configure())
                 .mend(Mend::Configure(view.instance.clone()))
         }
-    }
-}
-
-/// `command-config`: what `git -c` above us, or an IDE, put into the environment.
-pub(super) fn command_config(view: &View) -> Finding {
-    let variables = ["GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT"];
-    let Some(name) = variables.into_iter().find(|name| view.variable(name).is_some()) else {
-        return Finding::ok("no setting comes from the environment");
-    };
-    let settings = match view.settings() {
-        Ok(settings) => settings,
-        Err(skip) => return skip,
-    };
-    let of_helpers = settings.lines.iter().filter(|line| line.origin.starts_with(COMMAND_LINE));
-    let helper = of_helpers.clone().find(|line| line.key.starts_with("credential.") && line.key.ends_with("helper"));
-    match helper {
-        Some(line) => {
-            let text =
-                format!("{name} in the environment changes {}, as JetBrains IDEs and GitHub Desktop do", line.key);
-            Finding::warn(text).fix(format!("unset {name}"))
-        }
-        None => Finding::ok(format!("{name} is set, and changes no helper")),
-    }
-}
-
-/// `ide`: programs that run git with other helpers than yours.
-pub(super) fn ide(view: &View) -> Finding {
-    let jetbrains = view.variable("TERMINAL_EMULATOR") == Some("JetBrains-JediTerm")
-        || view.variable("__INTELLIJ_COMMAND_HISTFILE__").is_some();
-    let parameters = view.variable("GIT_CONFIG_PARAMETERS").unwrap_or_default();
-    match () {
-        () if parameters.contains("credential.helper=desktop") => Finding::warn(
-            "GitHub Desktop puts its own helper in place of yours and has no setting for it: use git in a terminal",
-        ),
-        () if jetbrains => Finding::warn(
-            "JetBrains IDEs empty the list of helpers: in Settings, Version Control, Git tick \"Use credential helper\"",
-        ),
-        () if view.variable("VSCODE_GIT_IPC_HANDLE").is_some() => {
-            Finding::ok("Visual Studio Code leaves the list of helpers alone")
-        }
-        () => Finding::ok("no program that is known to replace helpers runs this"),
     }
 }
 

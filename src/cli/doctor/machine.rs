@@ -6,12 +6,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::finding::{Finding, Mend};
+use super::tools;
 use crate::cli::accounts::{Account, Accounts};
 use crate::cli::error::Error;
+use crate::cli::silent::Silent;
 use crate::client::{self, CallError};
 use crate::endpoint::{self, Endpoint};
 use crate::protocol::{Code, State};
 use crate::shell::quoted;
+
+mod socket;
+
+use socket::open_to_others;
+pub(super) use socket::{is_abandoned, socket};
 
 /// The oldest git that this is tested with.
 const OLDEST_GIT: (u32, u32) = (2, 39);
@@ -34,6 +41,8 @@ pub(super) struct Machine {
     pub(super) endpoint: Result<Endpoint, String>,
     /// Our directories, the state directory in front.
     pub(super) directories: Vec<PathBuf>,
+    /// Nobody listens at the socket that is there.
+    pub(super) abandoned: bool,
     /// What the daemon says of itself and its accounts.
     pub(super) daemon: Result<Accounts, Error>,
 }
@@ -45,11 +54,13 @@ impl Machine {
         let below = |name: &str| state.as_ref().map(|state| state.join(name));
         let directories = [state.clone(), below("accounts"), below("tokens")].into_iter().flatten().collect();
         let programs = PROGRAMS.map(client::sibling);
+        let endpoint = Endpoint::find().map_err(|why| why.to_string());
         Self {
             git: said(Command::new("git").arg("version")),
             daemon_program: programs[2].as_ref().and_then(|program| said(Command::new(program).arg("--version"))),
             programs,
-            endpoint: Endpoint::find().map_err(|why| why.to_string()),
+            abandoned: daemon.is_err() && endpoint.as_ref().is_ok_and(|endpoint| is_abandoned(&endpoint.path)),
+            endpoint,
             directories,
             daemon,
         }
@@ -74,7 +85,7 @@ pub(super) fn linked(machine: &Machine) -> Option<Finding> {
 /// `git-version`
 pub(super) fn git_version(machine: &Machine) -> Finding {
     let Some(said) = &machine.git else {
-        return Finding::fail(Code::Failed, "git is not installed, or not on PATH").fix("sudo apt install git");
+        return Finding::fail(Code::Failed, "git is not installed, or not on PATH").fix_if(tools::install_git());
     };
     let number = said.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit())).unwrap_or("");
     let mut parts = number.split('.').map_while(|part| part.parse::<u32>().ok());
@@ -85,7 +96,7 @@ pub(super) fn git_version(machine: &Machine) -> Finding {
         version if version < OLDEST_GIT => {
             let lacks = if version < (2, 3) { "it knows no quit=1 (2.3), so it asks for a password" } else { lacks };
             Finding::warn(format!("git {number} is older than what this is tested with (2.39): {lacks}"))
-                .fix("sudo apt install --only-upgrade git")
+                .fix_if(tools::install_git())
         }
         version if version < (2, 40) => Finding::ok(format!("git {number}; {lacks}, which harms little")),
         _ => Finding::ok(format!("git {number}")),
@@ -124,6 +135,10 @@ pub(super) fn daemon(machine: &Machine) -> Finding {
             let text = format!("{why}, and none is started where {} names the socket", endpoint::SOCKET_VARIABLE);
             Finding::fail(Code::Failed, text).fix(format!("unset {}", endpoint::SOCKET_VARIABLE))
         }
+        Err(Error::Call(CallError::Silent(_))) => {
+            let silent = Silent::find();
+            Finding::fail(Code::Failed, silent.to_string()).fix_if(silent.command())
+        }
         Err(why) => Finding::fail(Code::Failed, why.to_string()).fix(RESTART),
     }
 }
@@ -139,31 +154,6 @@ pub(super) fn daemon_version(machine: &Machine) -> Finding {
             Finding::warn(text).fix(RESTART).mend(Mend::RestartDaemon)
         }
     }
-}
-
-/// `socket`
-pub(super) fn socket(machine: &Machine) -> Finding {
-    let path = match &machine.endpoint {
-        Ok(endpoint) => &endpoint.path,
-        Err(why) => return Finding::fail(Code::Failed, why),
-    };
-    let shown = path.display();
-    if let Some((owner, mode)) = owner_and_mode(path) {
-        if owner != own_id() {
-            return Finding::fail(Code::Failed, format!("{shown} belongs to another user, so it is not used"))
-                .fix("unset XDG_RUNTIME_DIR");
-        }
-        if machine.daemon.is_err() && is_socket(path) {
-            return Finding::fail(Code::Failed, format!("nobody answers at {shown}"))
-                .fix(format!("rm {}", quoted(&shown.to_string())))
-                .mend(Mend::RemoveSocket(path.clone()));
-        }
-        if mode & 0o077 != 0 {
-            return Finding::fail(Code::Failed, format!("{shown} can be used by others")).fix(RESTART);
-        }
-    }
-    let directory = path.parent().unwrap_or(path);
-    open_to_others(directory).unwrap_or_else(|| Finding::ok(format!("{shown} is yours alone")))
 }
 
 /// `state-directory`
@@ -259,140 +249,5 @@ fn is_about_store(account: &Account) -> bool {
     matches!(account.state, State::Relink | State::Unreachable) && account.detail.starts_with("its tokens ")
 }
 
-/// What is wrong with a directory of ours, if others can enter it, or it is not ours.
-fn open_to_others(directory: &Path) -> Option<Finding> {
-    let (owner, mode) = owner_and_mode(directory)?;
-    let shown = directory.display();
-    if owner != own_id() {
-        return Some(Finding::fail(Code::Failed, format!("{shown} belongs to another user")));
-    }
-    (mode & 0o077 != 0).then(|| {
-        Finding::fail(Code::Failed, format!("{shown} can be entered by others (mode {:o})", mode & 0o777))
-            .fix(format!("chmod 700 {}", quoted(&shown.to_string())))
-            .mend(Mend::Close(directory.into()))
-    })
-}
-
-#[cfg(unix)]
-fn owner_and_mode(path: &Path) -> Option<(u32, u32)> {
-    use std::os::unix::fs::MetadataExt;
-    path.symlink_metadata().ok().map(|found| (found.uid(), found.mode()))
-}
-
-#[cfg(unix)]
-fn own_id() -> u32 {
-    endpoint::user_id()
-}
-
-#[cfg(unix)]
-fn is_socket(path: &Path) -> bool {
-    use std::os::unix::fs::FileTypeExt;
-    path.symlink_metadata().is_ok_and(|found| found.file_type().is_socket())
-}
-
-/// On Windows a profile directory is the user's alone by inheritance, and the pipe has its list.
-#[cfg(not(unix))]
-fn owner_and_mode(_path: &Path) -> Option<(u32, u32)> {
-    None
-}
-
-#[cfg(not(unix))]
-fn own_id() -> u32 {
-    0
-}
-
-#[cfg(not(unix))]
-fn is_socket(_path: &Path) -> bool {
-    false
-}
-
 #[cfg(test)]
-mod tests {
-    use super::super::finding::Outcome;
-    use super::*;
-    use crate::cli::accounts::{Daemon, example};
-
-    fn machine() -> Machine {
-        let daemon = Daemon { pid: 1, version: env!("CARGO_PKG_VERSION").into(), socket: "/s".into() };
-        Machine {
-            git: Some("git version 2.47.3".into()),
-            programs: PROGRAMS.map(|name| Some(PathBuf::from("/opt").join(name))),
-            daemon_program: Some(format!("x {}", env!("CARGO_PKG_VERSION"))),
-            endpoint: Ok(Endpoint { path: "/nowhere/socket".into(), explicit: false }),
-            directories: Vec::new(),
-            daemon: Ok(Accounts { accounts: vec![example()], daemon, problems: Vec::new() }),
-        }
-    }
-
-    fn outcome(check: fn(&Machine) -> Finding, change: impl FnOnce(&mut Machine)) -> Outcome {
-        let mut machine = machine();
-        change(&mut machine);
-        check(&machine).outcome
-    }
-
-    fn found(machine: &mut Machine) -> &mut Accounts {
-        machine.daemon.as_mut().expect("it answers")
-    }
-
-    #[test]
-    fn all_is_well_where_all_is_well() {
-        for check in [git_version, programs, daemon, daemon_version, socket, state_files, token_store] {
-            assert_eq!(outcome(check, |_| ()), Outcome::Ok);
-        }
-    }
-
-    #[test]
-    fn an_old_git_or_none_is_told() {
-        assert_eq!(outcome(git_version, |it| it.git = None), Outcome::Fail);
-        for (said, meant) in [
-            ("git version 2.38.1", Outcome::Warn),
-            ("git version 1.8.3.1", Outcome::Warn),
-            ("git version 2.39.5", Outcome::Ok),
-            ("git version 2.39.5 (Apple Git-154)", Outcome::Ok),
-            ("git version 3.0.0.windows.1", Outcome::Ok),
-            ("hub", Outcome::Warn),
-        ] {
-            assert_eq!(outcome(git_version, |it| it.git = Some(said.into())), meant, "{said}");
-        }
-    }
-
-    #[test]
-    fn programs_that_do_not_belong_together_are_told() {
-        assert_eq!(outcome(programs, |it| it.programs[1] = None), Outcome::Fail);
-        assert_eq!(outcome(programs, |it| it.programs[2] = Some("/usr/bin/x".into())), Outcome::Warn);
-        assert_eq!(outcome(programs, |it| it.daemon_program = Some("x 0.0.9".into())), Outcome::Warn);
-        assert_eq!(outcome(programs, |it| it.daemon_program = None), Outcome::Warn);
-    }
-
-    #[test]
-    fn a_daemon_of_another_version_is_restarted_by_fix() {
-        let mut machine = machine();
-        found(&mut machine).daemon.version = "0.0.9".into();
-        let finding = daemon_version(&machine);
-        assert_eq!((finding.outcome, finding.mend), (Outcome::Warn, Some(Mend::RestartDaemon)));
-    }
-
-    #[test]
-    fn a_state_file_that_cannot_be_read_is_put_aside() {
-        let mut machine = machine();
-        found(&mut machine).problems.push("/s/it's.json: no JSON".into());
-        let finding = state_files(&machine);
-        assert_eq!(finding.fix.as_deref(), Some(r"mv '/s/it'\''s.json' '/s/it'\''s.json.broken'"));
-    }
-
-    #[test]
-    fn a_store_that_is_locked_or_forgetful_is_told() {
-        let with = |state: State, detail: &str, store: &str| {
-            let (detail, store) = (detail.to_owned(), store.to_owned());
-            outcome(token_store, |it| found(it).accounts[0] = Account { state, detail, store, ..example() })
-        };
-        assert_eq!(
-            with(State::Unreachable, "its tokens are in the keyring, but it is locked", "keyring"),
-            Outcome::Fail
-        );
-        assert_eq!(with(State::Unsaved, "could not be saved", "file"), Outcome::Fail);
-        assert_eq!(with(State::Locked, "its tokens are in an encrypted file", "file"), Outcome::Fail);
-        assert_eq!(with(State::Ok, "", "memory"), Outcome::Warn);
-        assert_eq!(with(State::Unreachable, "the server answered 503", "keyring"), Outcome::Ok);
-    }
-}
+mod tests;

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::finding::{Entry, Mend};
+use super::machine::is_abandoned;
 use crate::cli::daemon;
 use crate::cli::entry;
 use crate::cli::error::Error;
@@ -69,5 +70,9 @@ fn close(directory: &Path) -> Result<(), Error> {
 }
 
 fn remove(socket: &Path) -> Result<(), Error> {
+    // A daemon may have come since.
+    if !is_abandoned(socket) {
+        return Err(Error::NotRun("it is in use now".into()));
+    }
     fs::remove_file(socket).map_err(|why| Error::NotRun(why.to_string()))
 }

@@ -5,9 +5,9 @@
 //! its siblings, and never long. Nothing is changed; with `--fix` only what is ours is.
 //!
 //! ```text
-//! mod -> scene -> machine, git, server, repository -> finding, instead, remote    look, and judge
-//!     -> mend                                                                     --fix
-//!     -> bundle -> show                                                           how it looks
+//! mod -> scene -> machine, git, server, repository -> finding, instead, remote, tools    look, and judge
+//!     -> mend                                                                            --fix
+//!     -> bundle -> show                                                                  how it looks
 //! ```
 
 mod bundle;
@@ -21,6 +21,7 @@ mod repository;
 mod scene;
 mod server;
 mod show;
+mod tools;
 
 use super::arguments::Doctor;
 use super::error::Error;
@@ -44,7 +45,7 @@ const MACHINE: [Check<machine::Machine>; 8] = [
 ];
 
 /// Of git's config, for each GitLab and repository.
-const GIT: [Check<git::View>; 14] = [
+const GIT: [Check<git::View>; 15] = [
     ("git-config", git::config),
     ("helper", git::helper),
     ("helper-program", git::helper_program),
@@ -57,6 +58,7 @@ const GIT: [Check<git::View>; 14] = [
     ("certificate-check", git::certificate_check),
     ("certificate-file", git::certificate_file),
     ("extra-header", git::extra_header),
+    ("git-works", git::git_works),
     ("command-config", git::command_config),
     ("ide", git::ide),
 ];
@@ -83,14 +85,16 @@ const ACCOUNT: [Check<server::AccountView>; 7] = [
 ];
 
 /// Of each repository.
-const REPOSITORY: [Check<repository::View>; 7] = [
+const REPOSITORY: [Check<repository::View>; 9] = [
     ("address", repository::address),
     ("account", repository::account),
     ("project", repository::project),
+    ("role", repository::role),
     ("single-sign-on", repository::single_sign_on),
     ("fetch", repository::fetch),
     ("push", repository::push),
     ("default-branch", repository::default_branch),
+    ("current-branch", repository::current_branch),
 ];
 
 /// Looks, mends what it may, and shows what there is.
@@ -120,6 +124,10 @@ fn judge(scene: &Scene) -> Vec<Entry> {
         && let Some(finding) = machine::linked(&scene.machine)
     {
         entries.push(Entry { subject: "this machine".into(), check: "linked", finding });
+    }
+    for (named, remote) in &scene.passed_over {
+        let finding = remote::passed_over(named, remote);
+        entries.push(Entry { subject: remote.shown(), check: "remote", finding });
     }
     for view in &scene.git {
         let address =
@@ -151,7 +159,8 @@ mod tests {
     #[test]
     fn every_check_has_a_name_of_its_own() {
         let names = MACHINE.iter().map(|it| it.0).chain(GIT.iter().map(|it| it.0)).chain(SERVER.iter().map(|it| it.0));
-        let names = names.chain(ACCOUNT.iter().map(|it| it.0)).chain(REPOSITORY.iter().map(|it| it.0));
+        let names =
+            names.chain(["remote"]).chain(ACCOUNT.iter().map(|it| it.0)).chain(REPOSITORY.iter().map(|it| it.0));
         let mut names: Vec<&str> = names.collect();
         assert!(names.iter().all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-') && name.len() <= 17));
         let all = names.len();

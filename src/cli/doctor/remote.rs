@@ -2,8 +2,13 @@
 //!
 //! It may have a password in it, so it is taken apart at once, and only what is no secret is shown.
 
+use super::finding::Finding;
 use crate::cli::git_config::Line;
 use crate::instance::Instance;
+use crate::shell::quoted;
+
+/// Where many repositories are that no GitLab has.
+const FOREIGN: [&str; 5] = ["github.com", "bitbucket.org", "codeberg.org", "dev.azure.com", "ssh.dev.azure.com"];
 
 /// An address, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +26,47 @@ pub(super) enum Remote {
     Ssh { host: String, path: String },
     /// A directory, or something else that is no GitLab.
     Other,
+}
+
+/// What git does with one address of a remote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Both,
+    /// It pushes to the other one.
+    Fetch,
+    /// `remote.NAME.pushurl`
+    Push,
+}
+
+/// A remote of the repository here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) name: String,
+    pub(super) purpose: Purpose,
+}
+
+impl Named {
+    /// The command that gives it another address.
+    pub(super) fn set_url(&self, url: &str) -> String {
+        let push = if self.purpose == Purpose::Push { "--push " } else { "" };
+        format!("git remote set-url {push}{} {}", quoted(&self.name), quoted(url))
+    }
+}
+
+/// The remotes of the repository here, with each of their addresses as it is written.
+pub(super) fn remotes(lines: &[Line]) -> Vec<(Named, &str)> {
+    let name = |line: &Line, end: &str| line.key.strip_prefix("remote.")?.strip_suffix(end).map(str::to_owned);
+    let pushes_elsewhere = |url: &Line, wanted: &str| {
+        let mut own = lines.iter().filter(|line| name(line, ".pushurl").is_some_and(|name| name == wanted)).peekable();
+        own.peek().is_some() && own.all(|line| line.value != url.value)
+    };
+    let remote = |line| match (name(line, ".url"), name(line, ".pushurl")) {
+        (Some(name), _) if pushes_elsewhere(line, &name) => Some(Named { name, purpose: Purpose::Fetch }),
+        (Some(name), _) => Some(Named { name, purpose: Purpose::Both }),
+        (None, Some(name)) => Some(Named { name, purpose: Purpose::Push }),
+        (None, None) => None,
+    };
+    lines.iter().filter_map(|line| Some((remote(line)?, line.value.as_str()))).collect()
 }
 
 impl Remote {
@@ -85,21 +131,36 @@ impl Remote {
         }
     }
 
-    /// The address with which git would ask its helpers.
-    pub(super) fn over_https(&self) -> Option<String> {
+    /// The address with which git would ask its helpers. ssh has a port of its own, and no base path.
+    pub(super) fn over_https(&self, instance: &Instance) -> Option<String> {
         match self {
-            Self::Ssh { host, path } => Some(format!("https://{host}/{path}")),
+            Self::Ssh { path, .. } => Some(format!("{instance}/{path}")),
             _ => None,
+        }
+    }
+
+    /// The host that is asked.
+    pub(super) fn host(&self) -> Option<String> {
+        match self {
+            Self::Web { origin, .. } => Some(origin.authority()),
+            Self::Ssh { host, .. } => Some(host.clone()),
+            Self::Other => None,
         }
     }
 
     /// Whether it looks like a GitLab: by its name, as far as that goes.
     pub(super) fn looks_like_gitlab(&self) -> bool {
-        match self {
-            Self::Web { origin, .. } => origin.authority().contains("gitlab"),
-            Self::Ssh { host, .. } => host.contains("gitlab"),
-            Self::Other => false,
-        }
+        self.host().is_some_and(|host| host.contains("gitlab"))
+    }
+}
+
+/// `remote`: one that is not looked at, because nothing says that it is a GitLab's.
+pub(super) fn passed_over(named: &Named, remote: &Remote) -> Finding {
+    let host = remote.host().unwrap_or_default();
+    match FOREIGN.contains(&host.as_str()) {
+        true => Finding::skip(format!("{} is no GitLab", host)),
+        false => Finding::warn(format!("{host} is not linked, so the remote {} was not looked at", named.name))
+            .fix(format!("git credential-gitlab doctor {}", quoted(&named.name))),
     }
 }
 

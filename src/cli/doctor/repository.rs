@@ -1,33 +1,31 @@
 //! A repository: who you are there, and what you may do.
 
-use super::finding::Finding;
+use super::finding::{Finding, without_command};
 use super::instead::Others;
-use super::remote::Remote;
-use super::server::banned;
+use super::remote::{Named, Purpose, Remote};
+use super::server::{banned, later, said};
 use crate::cli::call::{number, text};
 use crate::credential::Attributes;
 use crate::instance::Instance;
 use crate::label;
 use crate::protocol::Code;
+use crate::rights;
 use crate::shell::quoted;
 
-/// GitLab's roles, the lowest in front; new ones may come between.
-const ROLES: [(u64, &str); 8] = [
-    (5, "minimal access"),
-    (10, "guest"),
-    (15, "planner"),
-    (20, "reporter"),
-    (30, "developer"),
-    (40, "maintainer"),
-    (50, "owner"),
-    (60, "administrator"),
-];
+mod branches;
+mod role;
+
+pub(super) use branches::{current_branch, default_branch};
+pub(super) use role::role;
 
 /// What was found.
 pub(super) struct View {
-    /// The name of the remote in the repository here.
-    pub(super) name: Option<String>,
+    /// The remote in the repository here that has this address.
+    pub(super) name: Option<Named>,
     pub(super) remote: Remote,
+    pub(super) instance: Option<Instance>,
+    /// The branch that is checked out here.
+    pub(super) branch: Option<String>,
     /// What the daemon learnt with the account that git would get.
     pub(super) facts: Result<Attributes, (Code, String)>,
     /// What other accounts get there, if that one is short of something.
@@ -39,10 +37,14 @@ impl View {
         self.facts.as_ref().map_err(|_| Finding::skip("GitLab was not asked"))
     }
 
-    /// The command that gives the remote another address.
-    fn set_url(&self, url: &str) -> String {
-        let name = self.name.as_deref().unwrap_or("origin");
-        format!("git remote set-url {} {}", quoted(name), quoted(url))
+    /// The command that gives the remote another address, where there is a remote that has this one.
+    fn set_url(&self, url: &str) -> Option<String> {
+        self.name.as_ref().map(|remote| remote.set_url(url))
+    }
+
+    /// Whether the address is there for something.
+    fn is_for(&self, purpose: Purpose) -> bool {
+        self.name.as_ref().is_none_or(|remote| [Purpose::Both, purpose].contains(&remote.purpose))
     }
 
     /// Whose token was asked with.
@@ -58,6 +60,13 @@ impl View {
         Instance::parse(&self.url()).map_or_else(|_| self.url(), |instance| instance.short())
     }
 
+    /// The command that links its account again.
+    fn link(&self) -> String {
+        let is_token = self.facts.as_ref().is_ok_and(|facts| facts.text("kind") == Some("token"));
+        let token = if is_token { " --token-stdin" } else { "" };
+        format!("git credential-gitlab link {} --account {}{token}", self.host(), self.who())
+    }
+
     /// A failure that another account does not have, if there is one.
     fn unless_another(&self, which: &str, why: &str) -> Option<Finding> {
         let project = self.facts.as_ref().map(|facts| text(facts, "project")).unwrap_or_default();
@@ -67,31 +76,19 @@ impl View {
     }
 }
 
-/// The name of a role.
-fn role_name(level: u64) -> String {
-    let known = ROLES.iter().find(|(known, _)| *known == level);
-    known.map_or_else(|| format!("role {level}"), |(_, name)| (*name).to_owned())
-}
-
-/// The role that GitLab's API shows, for the end of a sentence.
-fn role(facts: &Attributes) -> String {
-    number(facts, "access_level")
-        .map_or_else(|| "whose role there is not known".into(), |level| format!("who is {} there", role_name(level)))
-}
-
 /// `address`
 pub(super) fn address(view: &View) -> Finding {
     match &view.remote {
         Remote::Web { has_password: true, origin, path, .. } => Finding::warn(
             "the address has a password in it: git uses that one, never asks us, and shows it to every program",
         )
-        .fix(view.set_url(&format!("{origin}/{path}"))),
+        .fix_if(view.set_url(&format!("{origin}/{path}"))),
         Remote::Web { .. } => Finding::ok("git asks its helpers for it"),
         Remote::Ssh { .. } => {
-            let finding = Finding::warn("git uses ssh and keys there, and never asks this program");
-            match view.remote.over_https() {
-                Some(url) => finding.fix(view.set_url(&url)),
-                None => finding,
+            let text = "git uses ssh and keys there, and never asks this program";
+            match view.instance.as_ref().and_then(|instance| view.remote.over_https(instance)) {
+                Some(url) => Finding::warn(format!("{text}; over https it is {url}")).fix_if(view.set_url(&url)),
+                None => Finding::warn(text),
             }
         }
         Remote::Other => Finding::skip("that is no address of a GitLab"),
@@ -118,17 +115,6 @@ pub(super) fn account(view: &View) -> Finding {
     }
 }
 
-/// A sentence and the command at its end: "…; to link it: git credential-gitlab link HOST".
-fn without_command(sentence: &str) -> (&str, Option<&str>) {
-    let parts = || {
-        let (why, end) = sentence.rsplit_once("; to ")?;
-        let (_, command) = end.split_once(": ")?;
-        let is_for_more = command.starts_with("git credential-gitlab doctor");
-        (command.starts_with("git credential-gitlab ") && !is_for_more).then_some((why, Some(command)))
-    };
-    parts().unwrap_or((sentence, None))
-}
-
 /// `project`
 pub(super) fn project(view: &View) -> Finding {
     let facts = match view.facts() {
@@ -141,12 +127,14 @@ pub(super) fn project(view: &View) -> Finding {
         let empty = if facts.flag("empty") { ", empty" } else { "" };
         return match now.eq_ignore_ascii_case(&asked) {
             true => Finding::ok(format!("{now} is there for {} ({visibility}{empty})", view.who())),
-            false => Finding::warn(format!("{asked} has moved to {now}"))
-                .fix(view.set_url(&format!("{}/{now}.git", text(facts, "host")))),
+            false => {
+                let url = format!("{}/{now}.git", text(facts, "host"));
+                Finding::warn(format!("{asked} has moved to {now} ({url})")).fix_if(view.set_url(&url))
+            }
         };
     }
     if let Some(url) = facts.text("fetch_moved_to") {
-        return Finding::warn(format!("{asked} has moved to {url}")).fix(view.set_url(&format!("{url}.git")));
+        return Finding::warn(format!("{asked} has moved to {url}")).fix_if(view.set_url(&format!("{url}.git")));
     }
     if let Some(phase) = facts.text("phase") {
         return Finding::fail(Code::Unreachable, format!("GitLab was not reached ({phase}): {}", text(facts, "why")))
@@ -174,13 +162,13 @@ pub(super) fn project(view: &View) -> Finding {
             quoted(asked.rsplit('/').next().unwrap_or_default())
         )),
         Some(401) => Finding::fail(Code::Relink, format!("GitLab does not take the token of {}", view.who()))
-            .fix(format!("git credential-gitlab link {} --account {}", view.host(), view.who())),
+            .fix(view.link()),
         Some(403) if words.contains("blocked") => {
             Finding::fail(Code::Refused, format!("the account of {} is blocked (\"{words}\")", view.who()))
         }
         Some(403) => Finding::skip("the scopes of the token don't allow to ask for projects"),
         Some(429) => Finding::fail(Code::Unreachable, "GitLab wants to be asked later (429)")
-            .fix("sleep 60; git credential-gitlab doctor"),
+            .fix(later(facts)),
         Some(status) => Finding::skip(format!("the API answered {status}")),
         None => Finding::fail(Code::Unreachable, "GitLab took too long to answer")
             .fix(format!("curl -sSI {}", view.url())),
@@ -205,16 +193,27 @@ pub(super) fn single_sign_on(view: &View) -> Finding {
     let text = format!(
         "the group wants you to be signed in by its single sign-on: sign in at {at} in a browser, again from time to time"
     );
-    Finding::fail(Code::Relink, text).fix(format!("git credential-gitlab doctor {}", quoted(&view.remote.shown())))
+    // What another host says of itself is for the person to judge; and a page is whole, or none.
+    let is_own_page = Instance::parse(&view.url()).is_ok_and(|home| {
+        let page = Instance::parse(at).ok();
+        page.is_some_and(|page| page.authority() == home.authority()) && !at.ends_with('\u{2026}')
+    });
+    Finding::fail(Code::Relink, text).fix_if(is_own_page.then(|| format!("git web--browse {}", quoted(at))))
 }
 
 /// `fetch`
 pub(super) fn fetch(view: &View) -> Finding {
+    if !view.is_for(Purpose::Fetch) {
+        return Finding::skip("git only pushes there");
+    }
     service(view, "fetch", "reporter")
 }
 
 /// `push`
 pub(super) fn push(view: &View) -> Finding {
+    if !view.is_for(Purpose::Push) {
+        return Finding::skip("git pushes elsewhere (pushurl)");
+    }
     service(view, "push", "developer")
 }
 
@@ -225,9 +224,8 @@ fn service(view: &View, which: &str, needed: &str) -> Finding {
         Err(skip) => return skip,
     };
     let (who, words) = (view.who(), text(facts, &format!("{which}_words")));
-    let again = format!("git credential-gitlab link {} --account {who}", view.host());
     let see = format!("curl -sSI {}", view.url());
-    let said = if words.is_empty() { String::new() } else { format!(": \"{words}\"") };
+    let said = said(&words);
     let Some(verdict) = facts.text(which) else {
         return Finding::skip(format!("git was not asked whether {who} may {which}"));
     };
@@ -236,13 +234,13 @@ fn service(view: &View, which: &str, needed: &str) -> Finding {
         "open" => Finding::ok(format!("{who} may {which}")),
         "moved" => Finding::skip("it has moved"),
         "sso" => Finding::skip("single sign-on comes before"),
-        "banned" | "addresses" => banned(&words),
+        "banned" | "addresses" => banned(&words, number(facts, &format!("{which}_retry_after"))),
         "missing" => Finding::skip("it is missing, or not for you"),
         "role" => {
             let disabled = facts.text("repository_access") == Some("disabled");
             let why = match disabled {
                 true => format!("the project has its repository switched off{said}"),
-                false => format!("{who}, {}, may not {which}; that needs {needed}{said}", role(facts)),
+                false => format!("{who}, {}, may not {which}; that needs {needed}{said}", role::phrase(facts)),
             };
             // Nothing that is typed here gives a person another role.
             view.unless_another(which, &why).unwrap_or_else(|| refused(why))
@@ -255,7 +253,11 @@ fn service(view: &View, which: &str, needed: &str) -> Finding {
             };
             // To link the account that can only read again gives the same.
             let full = format!("git credential-gitlab link {} --account {person}", view.host());
-            let fix = if read_only { view.others.undo(Some(full)) } else { Some(again) };
+            let fix = match (read_only, facts.text("kind")) {
+                (true, _) if which == "push" => view.others.undo(Some(full)),
+                (_, Some("token")) => Some(view.link()),
+                (read_only, _) => Some(rights::link_with_scopes(&view.link(), read_only)),
+            };
             view.unless_another(which, &why).unwrap_or_else(|| Finding { fix, ..refused(why) })
         }
         "archived" => Finding::warn(format!("the project is archived: nobody can push to it{said}")),
@@ -266,38 +268,17 @@ fn service(view: &View, which: &str, needed: &str) -> Finding {
                 "git is refused with the token of {who} (an account that is blocked or must change its password?){said}"
             ),
         )
-        .fix(again),
-        "rate" => Finding::fail(Code::Unreachable, format!("GitLab wants to be asked later{said}"))
-            .fix("sleep 60; git credential-gitlab doctor"),
-        "down" | "unreached" => Finding::fail(Code::Unreachable, format!("git gets no answer{said}")).fix(see),
+        .fix(view.link()),
+        "rate" => Finding::fail(Code::Unreachable, format!("GitLab wants to be asked later{said}")).fix(later(facts)),
+        "down" => {
+            let status = text(facts, &format!("{which}_status"));
+            Finding::fail(Code::Unreachable, format!("GitLab is down: it answers git {status}{said}")).fix(see)
+        }
+        "unreached" => Finding::fail(Code::Unreachable, format!("git gets no answer{said}")).fix(see),
         "not-git" | "redirect" => {
             Finding::fail(Code::Refused, format!("something in front of GitLab answers in its place{said}")).fix(see)
         }
         _ => refused(format!("GitLab refuses to let {who} {which}{said}")).fix(see),
-    }
-}
-
-/// `default-branch`: protected branches let fewer people push.
-pub(super) fn default_branch(view: &View) -> Finding {
-    let facts = match view.facts() {
-        Ok(facts) => facts,
-        Err(skip) => return skip,
-    };
-    let branch = text(facts, "default_branch");
-    if branch.is_empty() {
-        return Finding::skip("there is none, or GitLab does not say");
-    }
-    if facts.flag("archived") {
-        return Finding::skip("the project is archived");
-    }
-    match facts.text("branch_push") {
-        Some("yes") => Finding::ok(format!("{} may push to {branch}", view.who())),
-        Some(_) if facts.text("push") == Some("open") => {
-            let text = format!("{}, {}, may push, but not to {branch}, which is protected", view.who(), role(facts));
-            Finding::warn(text).fix("git switch --create my-change && git push --set-upstream origin my-change")
-        }
-        Some(_) => Finding::skip(format!("{} may not push at all", view.who())),
-        None => Finding::skip(format!("GitLab does not say who may push to {branch}")),
     }
 }
 

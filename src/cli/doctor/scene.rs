@@ -1,26 +1,31 @@
 //! Looking at everything that the checks judge: which GitLabs and repositories are meant, what git
 //! and the daemon say about them, all servers at the same time.
 
+use std::io::{self, IsTerminal};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::finding::Finding;
 use super::instead::{self, Others};
-use super::remote::{Remote, rewritten};
+use super::remote::{Named, Remote};
 use super::{git, machine, repository, server};
 use crate::cli::accounts::{Account, Accounts};
 use crate::cli::call::{self, Reply};
 use crate::cli::error::Error;
 use crate::cli::git_config::Git;
+use crate::cli::silent;
 use crate::cli::terminal::Terminal;
 use crate::client::Start;
 use crate::credential::Attributes;
 use crate::instance::Instance;
-use crate::protocol::{self, Code, Failure, action, key};
+use crate::protocol::{self, Code, action, key};
 
 mod question;
+mod subject;
+mod trial;
 
 use question::{others, question};
+use subject::{Subject, Subjects, subjects};
 
 /// All that waits for servers has ended by then. A person waits so long, and not longer.
 const SERVERS_WITHIN: Duration = Duration::from_secs(25);
@@ -31,8 +36,11 @@ const PROBE_WITHIN: Duration = Duration::from_secs(7);
 /// Whether a token lives: what is late is left out.
 const CHECK_WITHIN: Duration = Duration::from_secs(8);
 
-/// More remotes than a repository has, and fewer than would flood a server.
-const MOST_REMOTES: usize = 8;
+/// git asks a server twice or three times, and a proxy and a helper before that.
+const GIT_WITHIN: Duration = Duration::from_secs(10);
+
+/// Less says nothing about a server that is slow.
+const GIT_NEEDS: Duration = Duration::from_secs(3);
 
 /// All that was found.
 pub(super) struct Scene {
@@ -41,18 +49,8 @@ pub(super) struct Scene {
     pub(super) servers: Vec<server::View>,
     pub(super) accounts: Vec<server::AccountView>,
     pub(super) repositories: Vec<repository::View>,
-}
-
-/// A repository or GitLab that is looked at.
-struct Subject {
-    /// The remote's name in the repository here.
-    name: Option<String>,
-    /// The address as it is written; none for a GitLab.
-    url: Option<String>,
-    instance: Option<Instance>,
-    remote: Remote,
-    /// What git makes of the address (`insteadOf`).
-    effective: Remote,
+    /// Remotes here that were not looked at.
+    pub(super) passed_over: Vec<(Named, Remote)>,
 }
 
 /// What was learnt at one GitLab.
@@ -64,17 +62,19 @@ struct Visit {
 
 impl Scene {
     pub(super) fn look(wanted: Option<&str>, terminal: Terminal) -> Result<Self, Error> {
-        let daemon = Accounts::ask(None, false, Start::IfAbsent);
+        tell("looking at this machine", terminal);
+        let daemon = silent::accounts_within(Start::IfAbsent, call::SOON);
         let known: Vec<Account> = daemon.as_ref().map(|found| found.accounts.clone()).unwrap_or_default();
         let unreachable = daemon.as_ref().err().map(ToString::to_string);
         let here = Git::here(terminal);
-        let subjects = subjects(wanted, &known, &here)?;
+        let Subjects { found: subjects, passed_over } = subjects(wanted, &known, &here)?;
         let machine = machine::Machine::look(daemon);
         let environment: std::collections::BTreeMap<String, String> = std::env::vars_os()
             .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
             .collect();
-        let mut scene =
-            Self { machine, git: Vec::new(), servers: Vec::new(), accounts: Vec::new(), repositories: Vec::new() };
+        let (git, servers, accounts, repositories) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let passed_over = passed_over.into_iter().filter_map(|subject| Some((subject.name?, subject.remote))).collect();
+        let mut scene = Self { machine, git, servers, accounts, repositories, passed_over };
         let mut instances: Vec<Instance> = subjects.iter().filter_map(|subject| subject.instance.clone()).collect();
         instances.sort();
         instances.dedup();
@@ -83,7 +83,8 @@ impl Scene {
                 // Nobody can be asked about it.
                 let facts = Err((Code::Usage, Finding::skip("it is no address of a GitLab").detail));
                 let (name, remote) = (subject.name.clone(), subject.remote.clone());
-                scene.repositories.push(repository::View { name, remote, facts, others: Others::none() });
+                let others = Others::none();
+                scene.repositories.push(repository::View { name, remote, instance: None, branch: None, facts, others });
                 continue;
             };
             // What git would look up; an ssh address has nothing to look up.
@@ -96,9 +97,10 @@ impl Scene {
                 accounts: of(&known, instance),
                 name: subject.name.clone(),
                 remote: subject.url.clone(),
-                settings: git::Settings::read(&here, &url).map_err(|why| why.to_string()),
+                settings: git::Settings::read(&here, &url),
                 environment: environment.clone(),
                 proxy_refusal: None,
+                works: git::Works::NotTried("the server was not reached"),
             });
         }
         thread::scope(|scope| {
@@ -106,6 +108,10 @@ impl Scene {
                 scope.spawn(move || view.proxy_refusal = git::refusal(view));
             }
         });
+        if !instances.is_empty() {
+            let hosts = instances.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            tell(&format!("looking at {hosts}, for {} s at most", SERVERS_WITHIN.as_secs()), terminal);
+        }
         let deadline = Instant::now() + SERVERS_WITHIN;
         let visits: Vec<Visit> = thread::scope(|scope| {
             let visits: Vec<_> = instances
@@ -124,93 +130,40 @@ impl Scene {
             scene.accounts.extend(visit.accounts);
             scene.repositories.extend(visit.repositories);
         }
+        scene.try_git(deadline);
         Ok(scene)
+    }
+}
+
+/// What is being looked at, for somebody who waits in front of it.
+fn tell(text: &str, terminal: Terminal) {
+    if io::stderr().is_terminal() {
+        terminal.note(text);
+    }
+}
+
+impl Scene {
+    /// Lets git itself try, wherever that harms nobody.
+    fn try_git(&mut self, deadline: Instant) {
+        let Self { git, accounts, repositories, .. } = self;
+        thread::scope(|scope| {
+            for view in git {
+                match trial::target(view, accounts, repositories) {
+                    Err(why) => view.works = git::Works::NotTried(why),
+                    Ok(_) if left(GIT_WITHIN, deadline) < GIT_NEEDS => {
+                        view.works = git::Works::NotTried("there was no time left");
+                    }
+                    Ok(target) => {
+                        scope.spawn(move || view.works = git::try_git(&target, left(GIT_WITHIN, deadline)));
+                    }
+                }
+            }
+        });
     }
 }
 
 fn of(accounts: &[Account], instance: &Instance) -> Vec<Account> {
     accounts.iter().filter(|account| account.instance().as_ref() == Some(instance)).cloned().collect()
-}
-
-/// What is to be looked at: what is named; else the remotes here that are for a GitLab; else all
-/// that is linked.
-fn subjects(wanted: Option<&str>, known: &[Account], here: &Git) -> Result<Vec<Subject>, Error> {
-    let mut linked: Vec<Instance> = known.iter().filter_map(Account::instance).collect();
-    linked.dedup();
-    // A broken config is a finding, not the end.
-    let (remotes, lines) = (here.remotes().unwrap_or_default(), here.lines().unwrap_or_default());
-    let subject = |name: Option<String>, written: &str| {
-        let remote = Remote::parse(written);
-        // Whom git asks is decided by the address that it makes of it.
-        let effective = Remote::parse(&rewritten(written, &lines, false).0);
-        // Who is led away to ssh means the GitLab that is written.
-        let first = if matches!(effective, Remote::Ssh { .. }) { &remote } else { &effective };
-        let instance = instance_of(first, &linked).or_else(|| instance_of(&remote, &linked));
-        let has_path = !matches!(&remote, Remote::Web { path, origin, .. } if is_base(origin, path, &linked));
-        Subject { name, url: has_path.then(|| written.to_owned()), instance, remote, effective }
-    };
-    if let Some(word) = wanted {
-        if let Some((name, url)) = remotes.iter().find(|(name, _)| name == word) {
-            return Ok(vec![subject(Some(name.clone()), url)]);
-        }
-        let subject = subject(None, word);
-        return match subject.remote {
-            Remote::Other => {
-                let text = "that is neither a remote here nor an address of a GitLab, such as https://gitlab.com/group/app.git";
-                Err(Failure::new(Code::Usage, text).into())
-            }
-            _ => Ok(vec![subject]),
-        };
-    }
-    let is_for_gitlab = |subject: &Subject| {
-        let is_linked = subject.instance.as_ref().is_some_and(|instance| linked.contains(instance));
-        subject.remote != Remote::Other && (is_linked || subject.remote.looks_like_gitlab())
-    };
-    let mut found: Vec<Subject> = Vec::new();
-    for (name, url) in remotes {
-        let subject = subject(Some(name), &url);
-        if is_for_gitlab(&subject) && !found.iter().any(|other| other.url == subject.url) {
-            found.push(subject);
-        }
-    }
-    found.truncate(MOST_REMOTES);
-    if found.is_empty() {
-        let all = linked.into_iter().map(|instance| {
-            let remote = Remote::parse(&instance.to_string());
-            Subject { name: None, url: None, instance: Some(instance), effective: remote.clone(), remote }
-        });
-        found.extend(all);
-    }
-    Ok(found)
-}
-
-/// Whether an address is that of a GitLab and not of a repository there.
-fn is_base(origin: &Instance, path: &str, linked: &[Instance]) -> bool {
-    let base = |instance: &Instance| origin.rest_of(instance) == Some(path);
-    path.is_empty() || linked.iter().any(base) || !path.contains('/')
-}
-
-/// The GitLab that an address is for: of those that are linked, the one with the longest base.
-fn instance_of(remote: &Remote, linked: &[Instance]) -> Option<Instance> {
-    match remote {
-        Remote::Web { origin, path, .. } => {
-            let (url, authority) = (origin.to_string(), origin.authority());
-            let scheme = url.split("://").next().unwrap_or_default();
-            let covers =
-                |instance: &&Instance| instance.covers(scheme.as_bytes(), authority.as_bytes(), Some(path.as_bytes()));
-            let nearest = linked.iter().filter(covers).max_by_key(|instance| instance.base_path().len());
-            // A person may mean the base of a GitLab below a path.
-            let typed = || {
-                Instance::parse(&format!("{origin}/{path}")).ok().filter(|_| !path.is_empty() && !path.contains('/'))
-            };
-            nearest.cloned().or_else(typed).or_else(|| Some(origin.clone()))
-        }
-        Remote::Ssh { host, .. } => {
-            let name = |instance: &&Instance| instance.authority().split(':').next() == Some(host.as_str());
-            linked.iter().find(name).cloned().or_else(|| Instance::parse(host).ok())
-        }
-        Remote::Other => None,
-    }
 }
 
 /// Everything about one GitLab, in the order in which it may be asked: what a renewal would kill
@@ -276,7 +229,9 @@ fn visit(
                         Ok(facts) if instead::is_wanted(facts) => others(facts, labels, subject, view, &asked),
                         _ => Others::none(),
                     };
-                    repository::View { name: subject.name.clone(), remote: subject.remote.clone(), facts, others }
+                    let (name, remote) = (subject.name.clone(), subject.remote.clone());
+                    let (instance, branch) = (Some(instance.clone()), subject.branch.clone());
+                    repository::View { name, remote, instance, branch, facts, others }
                 })
             })
             .collect();
@@ -327,23 +282,6 @@ mod tests {
 
     fn instance(typed: &str) -> Instance {
         Instance::parse(typed).expect(typed)
-    }
-
-    #[test]
-    fn the_nearest_linked_gitlab_is_meant() {
-        let linked = [instance("h"), instance("h/git"), instance("other")];
-        for (typed, meant) in [
-            ("https://h/git/group/app.git", Some("https://h/git")),
-            ("https://h/group/app.git", Some("https://h")),
-            ("https://alice@h/group/app.git", Some("https://h")),
-            ("git@other:group/app.git", Some("https://other")),
-            ("https://new.example/group/app.git", Some("https://new.example")),
-            ("https://new.example/gitlab", Some("https://new.example/gitlab")),
-            ("/srv/app.git", None),
-        ] {
-            let found = instance_of(&Remote::parse(typed), &linked);
-            assert_eq!(found.map(|found| found.to_string()).as_deref(), meant, "{typed}");
-        }
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! A GitLab as it is reached from here, and what each account gets there.
 
-use super::finding::Finding;
+use super::finding::{Finding, without_command};
+use super::tools;
 use crate::cli::accounts::Account;
 use crate::cli::call::{number, text};
 use crate::cli::time::Now;
 use crate::credential::Attributes;
 use crate::instance::Instance;
 use crate::protocol::{Code, State};
-use crate::rights::Rights;
+use crate::rights::{self, Rights};
 use crate::unreached;
 
 /// A token lives two hours and is renewed ten minutes before; half of that is lost to a wrong clock.
@@ -18,6 +19,12 @@ const CLOCK_MUST_NOT_DIFFER: i64 = 60 * 60;
 
 /// Enough to make a new one of what is not renewed by itself.
 const SOON: i64 = 7 * 24 * 3600;
+
+/// Nobody waits for another day.
+const LONGEST_WAIT: u64 = 86400;
+
+/// GitLab's own setting for a ban; gitlab.com has a quarter of it.
+const USUAL_BAN: u64 = 3600;
 
 /// What was found at an address.
 pub(super) struct View {
@@ -149,10 +156,8 @@ pub(super) fn rate_limit(view: &View) -> Finding {
     if status != 429 {
         return Finding::ok("it answers as often as it is asked");
     }
-    let seconds = number::<u64>(facts, "retry_after");
     let text = format!("{} says that it was asked too often (429)", view.instance);
-    let seconds = seconds.filter(|seconds| *seconds < 86400).unwrap_or(60);
-    Finding::fail(Code::Unreachable, text).fix(format!("sleep {seconds}; git credential-gitlab doctor"))
+    Finding::fail(Code::Unreachable, text).fix(later(facts))
 }
 
 /// `clock`
@@ -172,13 +177,21 @@ pub(super) fn clock(view: &View) -> Finding {
         _ if distance > CLOCK_MAY_DIFFER.unsigned_abs() => Finding::warn(text),
         _ => return Finding::ok("this machine and the server agree about the time"),
     };
-    finding.fix("sudo timedatectl set-ntp true")
+    finding.fix_if(tools::command_of(&[("timedatectl", "sudo timedatectl set-ntp true")]))
 }
 
 impl AccountView {
     fn link(&self) -> String {
         let token = if self.account.is_token() { " --token-stdin" } else { "" };
         format!("git credential-gitlab link {} --account {}{token}", self.account.short_host(), self.account.label)
+    }
+
+    /// The same where its scopes are too few.
+    fn link_with_scopes(&self) -> String {
+        match self.account.is_token() {
+            true => self.link(),
+            false => rights::link_with_scopes(&self.link(), self.account.read_only),
+        }
     }
 
     /// What another program gets there: `status` sends people here.
@@ -201,14 +214,23 @@ pub(super) fn login(view: &AccountView) -> Finding {
         State::Locked => {
             Finding::fail(Code::Locked, "its tokens are encrypted and locked").fix("git credential-gitlab vault unlock")
         }
-        State::Unreachable => Finding::fail(Code::Unreachable, format!("no new token could be had{why}"))
-            .fix(if account.detail.contains("the server says") { view.link() } else { view.see() }),
+        State::Unreachable => {
+            let fix = if account.detail.contains("the server says") { view.link() } else { view.see() };
+            match account.serves {
+                // What there is may live for hours.
+                true => Finding::warn(format!("it works, but could not be checked{why}")).fix(fix),
+                false => Finding::fail(Code::Unreachable, format!("no new token could be had{why}")).fix(fix),
+            }
+        }
         State::Unsaved => Finding::warn(format!("it works, but its newest tokens are not saved{why}"))
             .fix(format!("{} --store file", view.link())),
         State::Unknown(ref word) => Finding::warn(format!("the daemon says {word}{why}")),
         State::Ok | State::Renewing | State::Refused => match (&view.unchecked, &view.facts) {
             (Some(why), _) => Finding::skip(format!("the server was not asked: {why}")),
-            (None, Err((code, why))) => Finding::fail(*code, why).fix(view.link()),
+            (None, Err((code, why))) => {
+                let (why, command) = without_command(why);
+                Finding::fail(*code, why).fix(command.map_or_else(|| view.link(), str::to_owned))
+            }
             (None, Ok(facts)) => of_api(view, facts),
         },
     }
@@ -217,17 +239,15 @@ pub(super) fn login(view: &AccountView) -> Finding {
 /// What GitLab's API says to the token.
 fn of_api(view: &AccountView, facts: &Attributes) -> Finding {
     let words = text(facts, "api_words");
-    let said = if words.is_empty() { String::new() } else { format!(" (\"{words}\")") };
+    let said = said(&words);
     match number::<u16>(facts, "api_status") {
         Some(401) => Finding::fail(Code::Relink, format!("the server does not know the token{said}")).fix(view.link()),
         Some(403) if words.contains("blocked") => Finding::fail(
             Code::Refused,
-            format!("the account is blocked{said}; only an administrator of that GitLab can help"),
+            format!("the account is blocked (\"{words}\"); only an administrator of that GitLab can help"),
         ),
         Some(429) => {
-            let wait = number::<u64>(facts, "retry_after").filter(|wait| *wait < 86400).unwrap_or(60);
-            Finding::fail(Code::Unreachable, format!("the server wants to be asked later{said}"))
-                .fix(format!("sleep {wait}; git credential-gitlab doctor"))
+            Finding::fail(Code::Unreachable, format!("the server wants to be asked later{said}")).fix(later(facts))
         }
         Some(500..) | None => {
             Finding::warn(format!("whether it works is not known: the API gave no answer{said}")).fix(view.see())
@@ -263,15 +283,23 @@ pub(super) fn git_login(view: &AccountView) -> Finding {
         None => Finding::skip("git was not tried"),
         Some("open" | "missing" | "no-repository" | "role" | "archived") => Finding::ok("git may log in"),
         Some("banned") => Finding::skip("this address is banned"),
-        Some("scope") => {
-            Finding::fail(Code::Refused, format!("its scopes don't allow git: \"{words}\"")).fix(view.link())
-        }
+        Some("scope") => Finding::fail(Code::Refused, format!("its scopes don't allow git: \"{words}\""))
+            .fix(view.link_with_scopes()),
         Some("login") => Finding::fail(
             Code::Relink,
             "the API takes the token, but git is refused with it (a password that must be changed, an old user name?)",
         )
         .fix(view.link()),
-        Some(verdict) => Finding::warn(format!("git is answered with {verdict}: {words}")),
+        Some("rate") => Finding::warn(format!("git is to ask later{}", said(&words))).fix(later(facts)),
+        Some("down") => {
+            let status = text(facts, "git_status");
+            Finding::warn(format!("git is answered {status}, so it is down{}", said(&words))).fix(view.see())
+        }
+        Some("unreached") => Finding::warn(format!("git gets no answer{}", said(&words))).fix(view.see()),
+        Some(_) => {
+            let status = text(facts, "git_status");
+            Finding::warn(format!("git is answered {status}{}", said(&words))).fix(view.see())
+        }
     }
 }
 
@@ -283,18 +311,36 @@ pub(super) fn ip_ban(view: &AccountView) -> Finding {
     };
     match facts.text("git") {
         None => Finding::skip("git was not tried"),
-        Some("banned" | "addresses") => banned(&text(facts, "git_words")),
+        Some("banned" | "addresses") => banned(&text(facts, "git_words"), number(facts, "git_retry_after")),
         Some(_) => Finding::ok("this address is not banned"),
     }
 }
 
-/// What a person reads whose address GitLab has banned.
-pub(super) fn banned(words: &str) -> Finding {
+/// What a person reads whose address GitLab has banned, and how long they had better wait.
+pub(super) fn banned(words: &str, seconds: Option<u64>) -> Finding {
+    let seconds = seconds.filter(|seconds| *seconds < LONGEST_WAIT);
     let text = format!(
-        "GitLab takes no login from this address for a while, good ones neither (\"{words}\"): find who sends wrong \
-         passwords, then wait (15 minutes on gitlab.com, usually an hour elsewhere)"
+        "GitLab takes no login from this address for a while, good ones neither{}: find who sends wrong passwords \
+         (git credential-gitlab log names those that we gave), end it, then wait{}",
+        said(words),
+        if seconds.is_some() { "" } else { " (15 minutes on gitlab.com, usually an hour elsewhere)" }
     );
-    Finding::fail(Code::Refused, text).fix("git credential-gitlab daemon stop")
+    Finding::fail(Code::Refused, text).fix(wait(seconds.unwrap_or(USUAL_BAN)))
+}
+
+/// The command that waits and looks again.
+fn wait(seconds: u64) -> String {
+    format!("sleep {seconds}; git credential-gitlab doctor")
+}
+
+/// The same, as long as a server wants it; of one that does not say, or names another day, a minute.
+pub(super) fn later(facts: &Attributes) -> String {
+    wait(number::<u64>(facts, "retry_after").filter(|seconds| *seconds < LONGEST_WAIT).unwrap_or(60))
+}
+
+/// A server's own words, for the end of a sentence.
+pub(super) fn said(words: &str) -> String {
+    if words.is_empty() { String::new() } else { format!(": \"{words}\"") }
 }
 
 /// `scopes`
@@ -306,8 +352,8 @@ pub(super) fn scopes(view: &AccountView) -> Finding {
     let rights = Rights::of(account.scopes.iter().map(String::as_str));
     let text = format!("{} may {} ({})", account.label, rights.phrase(), account.scopes.join(", "));
     match (rights.git(), rights.push(), account.read_only) {
-        (false, _, _) => Finding::fail(Code::Refused, text).fix(view.link()),
-        (true, false, false) => Finding::warn(text).fix(view.link()),
+        (false, _, _) => Finding::fail(Code::Refused, text).fix(view.link_with_scopes()),
+        (true, false, false) => Finding::warn(text).fix(view.link_with_scopes()),
         _ => Finding::ok(text),
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::finding::{Entry, Finding, Outcome};
 use crate::cli::error::Error;
 use crate::cli::terminal::Terminal;
+use crate::cli::wrap::wrapped;
 
 /// Wide enough for the longest name of a check.
 const NAME_WIDTH: usize = 17;
@@ -29,26 +30,25 @@ pub(super) fn people(entries: &[Entry], terminal: Terminal) -> Result<(), Error>
         |entry: &&Entry| terminal.is_verbose() || matches!(entry.finding.outcome, Outcome::Warn | Outcome::Fail);
     for entry in entries.iter().filter(is_shown) {
         if entry.subject != subject {
-            terminal.print(&entry.subject)?;
+            terminal.print(&wrapped(&entry.subject, terminal.width(), 0))?;
             subject = &entry.subject;
         }
-        terminal.print_marked(
-            &mark(entry.finding.outcome),
-            colour(entry.finding.outcome).filter(|_| colours),
-            &line(entry),
-        )?;
+        let mark = mark(entry.finding.outcome);
+        let shown = wrapped(&(mark.clone() + &line(entry)), terminal.width(), mark.len() + NAME_WIDTH + 2);
+        let colour = colour(entry.finding.outcome).filter(|_| colours);
+        terminal.print_marked(&mark, colour, &shown[mark.len()..])?;
         if let Some(fix) = &entry.finding.fix {
             terminal.print(&format!("         {}: {fix}", purpose(fix)))?;
         }
     }
-    terminal.note(&sum(entries));
+    terminal.note(&wrapped(&sum(entries), terminal.width(), 0));
     Ok(())
 }
 
 /// What a command is for. Not everything can be mended by one of ours, but each finding has one
 /// that gets further.
 fn purpose(command: &str) -> &'static str {
-    const LOOKS: [&str; 7] = [
+    const LOOKS: [&str; 8] = [
         "curl ",
         "df ",
         "getent ",
@@ -56,6 +56,7 @@ fn purpose(command: &str) -> &'static str {
         "git credential-gitlab doctor",
         "git credential-gitlab repos",
         "git credential-gitlab status",
+        "git ls-remote",
     ];
     match () {
         () if command.starts_with("sleep ") => "to look again",

@@ -42,6 +42,8 @@ pub struct Seen {
     pub server_time: Option<i64>,
     /// Seconds after which it wants to be asked again.
     pub retry_after: Option<i64>,
+    /// Scheme, host and port of the GitLab that was asked.
+    home: String,
     location: Option<String>,
     content_type: String,
     body: Vec<u8>,
@@ -87,6 +89,8 @@ pub struct GitAnswer {
     pub words: String,
     /// Where the repository is now.
     pub moved_to: Option<String>,
+    /// Seconds after which it wants to be asked again.
+    pub retry_after: Option<i64>,
 }
 
 impl Project {
@@ -116,7 +120,8 @@ impl Seen {
     }
 
     /// What the server says in words, if it does so to git or to programs: never a page, never the
-    /// token it was asked with, and of an address only the host.
+    /// token it was asked with, and of an address only the host; of its own pages also the path, so
+    /// that a person finds them.
     pub fn words(&self, token: &Secret) -> String {
         let body = String::from_utf8_lossy(&self.body);
         let said = match self.content_type.as_str() {
@@ -132,6 +137,9 @@ impl Seen {
             return String::new();
         }
         let short = |word: &str| match url::Url::parse(word) {
+            Ok(url) if url.has_host() && self.home == url.origin().ascii_serialization() => {
+                format!("{}{}", self.home, url.path().trim_end_matches(['/', '.', ',', ')']))
+            }
             Ok(url) if url.has_host() => url.origin().ascii_serialization(),
             _ => word.to_owned(),
         };
@@ -172,7 +180,7 @@ impl GitLab {
         Ok((seen, project))
     }
 
-    /// Whether the person may push to the default branch: `yes`, `no`, or nothing where GitLab does
+    /// Whether the person may push to a branch: `yes`, `no`, or nothing where GitLab does
     /// not say.
     pub async fn may_push(&self, project: &Project, branch: &str, token: &Secret) -> Option<&'static str> {
         let branch: String = form_urlencoded::byte_serialize(branch.as_bytes()).collect();
@@ -202,7 +210,7 @@ impl GitLab {
         });
         let words = seen.words(token);
         let verdict = verdict(&seen, name, &words, moved_to.is_some());
-        Ok(GitAnswer { status: seen.status, verdict, words, moved_to })
+        Ok(GitAnswer { status: seen.status, verdict, words, moved_to, retry_after: seen.retry_after })
     }
 
     async fn api(&self, page: &str, token: &Secret) -> Result<Seen, Unreached> {
@@ -224,6 +232,7 @@ impl GitLab {
         self.http.add_extra_headers(&mut request).map_err(not_set_up)?;
         let mut answer = self.http.execute(&client, request).await.map_err(unreached)?;
         let mut seen = Seen::of(answer.status().as_u16(), answer.headers());
+        seen.home = origin(url);
         if whole || !answer.status().is_success() {
             while let Some(chunk) = answer.chunk().await.map_err(unreached)? {
                 let room = MAX_BODY - seen.body.len();
@@ -245,11 +254,17 @@ impl Seen {
             status,
             server_time: date.map(|date| date.as_second()),
             retry_after: text(RETRY_AFTER).and_then(|after| after.trim().parse().ok()),
+            home: String::new(),
             location: text(LOCATION).map(str::to_owned),
             content_type: text(CONTENT_TYPE).unwrap_or_default().to_ascii_lowercase(),
             body: Vec::new(),
         }
     }
+}
+
+/// Scheme, host and port of an address.
+fn origin(url: &str) -> String {
+    url::Url::parse(url).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
 }
 
 /// How far a request came that got no answer.
@@ -288,7 +303,8 @@ mod tests {
 
     fn seen(status: u16, content_type: &str, body: &str) -> Seen {
         let (content_type, body) = (content_type.to_owned(), body.as_bytes().to_vec());
-        Seen { status, server_time: None, retry_after: None, location: None, content_type, body }
+        let home = "https://home.example".into();
+        Seen { status, server_time: None, retry_after: None, home, location: None, content_type, body }
     }
 
     #[test]
@@ -324,6 +340,9 @@ mod tests {
         assert_eq!(seen(403, "text/plain", &format!("you sent {}", basic(&token))).words(&token), "");
         assert_eq!(seen(403, "text/html", "<p>no").words(&token), "");
         assert_eq!(seen(403, "text/plain", "see https://h:1/sso?token=x\u{1b}[2J").words(&token), "see https://h:1");
+        let page = "at https://a:b@home.example/groups/x/-/saml/sso?token=x#y.";
+        assert_eq!(seen(403, "text/plain", page).words(&token), "at https://home.example/groups/x/-/saml/sso");
+        assert_eq!(seen(403, "text/plain", "see https://home.example.").words(&token), "see https://home.example.");
         assert_eq!(seen(403, "text/plain", "a\u{1b}[2J\u{202e}b\nc").words(&token), "a\u{fffd}[2J\u{fffd}b c");
         assert_eq!(seen(403, "text/plain", &"x".repeat(9999)).words(&token).chars().count(), MAX_WORDS + 1);
         assert_eq!(seen(403, "application/json", r#"{"message":"403 Forbidden"}"#).words(&token), "403 Forbidden");

@@ -7,13 +7,7 @@ use crate::daemon::config::Config;
 use crate::daemon::profile::Profile;
 use crate::daemon::secret::Secret;
 use crate::daemon::store::Slot;
-
-/// Read everything, push and pull: what a person does every day, and nothing that changes their
-/// account.
-const SCOPES: &str = "read_api write_repository";
-
-/// Enough for clone and fetch, and for us to know who you are.
-const READ_ONLY: &str = "read_api read_repository";
+use crate::rights::{EVERYDAY, READING};
 
 /// Git Credential Manager asks for both, whatever is configured, and its documentation has people
 /// tick no others.
@@ -59,8 +53,7 @@ impl Application {
     /// The scopes to ask for where nobody says which.
     pub(super) fn usual_scopes(&self, read_only: bool) -> &'static str {
         match (self.is_managers, read_only) {
-            (false, false) => SCOPES,
-            (false, true) => READ_ONLY,
+            (false, _) => scopes_to_register(read_only),
             (true, false) => MANAGERS_SCOPES,
             (true, true) => MANAGERS_READ_ONLY,
         }
@@ -69,7 +62,7 @@ impl Application {
 
 /// The scopes to register an application for.
 pub(super) fn scopes_to_register(read_only: bool) -> &'static str {
-    if read_only { READ_ONLY } else { SCOPES }
+    if read_only { READING } else { EVERYDAY }
 }
 
 /// The secret that was given when somebody linked with this application. A store that can't be read

@@ -1,7 +1,9 @@
 //! How git reaches a server: what of its config and environment gets in the way.
 
-use super::{Settings, View, remove, with_fix};
+use super::settings::{remove, remove_header};
+use super::{Settings, View};
 use crate::cli::doctor::finding::Finding;
+use crate::cli::git_config::Line;
 use crate::protocol::Code;
 
 /// `certificate-check`
@@ -19,8 +21,17 @@ pub(in crate::cli::doctor) fn certificate_check(view: &View) -> Finding {
         return Finding::ok("git checks certificates");
     }
     let line = settings.line("http", "sslverify", value.unwrap_or_default());
-    with_fix(Finding::warn(format!("{text} (http.sslVerify)")), line.and_then(remove))
+    Finding::warn(format!("{text} (http.sslVerify)")).fix_if(line.and_then(remove))
 }
+
+/// Where git finds the certificates of the server's authority, and its own: the variable goes before
+/// the setting.
+const FILES: [(&str, &str); 4] = [
+    ("GIT_SSL_CAINFO", "http.sslCAInfo"),
+    ("GIT_SSL_CAPATH", "http.sslCAPath"),
+    ("GIT_SSL_CERT", "http.sslCert"),
+    ("GIT_SSL_KEY", "http.sslKey"),
+];
 
 /// `certificate-file`
 pub(in crate::cli::doctor) fn certificate_file(view: &View) -> Finding {
@@ -28,26 +39,36 @@ pub(in crate::cli::doctor) fn certificate_file(view: &View) -> Finding {
         Ok(settings) => settings,
         Err(skip) => return skip,
     };
-    let value = Settings::value(&settings.http, "http.sslcainfo").filter(|value| !value.is_empty());
-    let (file, source) = match (view.variable("GIT_SSL_CAINFO"), value) {
-        (Some(file), _) => (file, "GIT_SSL_CAINFO"),
-        (None, Some(file)) => (file, "http.sslCAInfo"),
-        (None, None) => return Finding::ok("the system's certificate authorities count"),
-    };
+    let mut told = Vec::new();
+    for (variable, key) in FILES {
+        let value = Settings::value(&settings.http, &key.to_ascii_lowercase()).filter(|value| !value.is_empty());
+        let Some((file, source)) =
+            view.variable(variable).map(|file| (file, variable)).or(value.map(|file| (file, key)))
+        else {
+            continue;
+        };
+        if let Err(why) = open(file) {
+            let finding = Finding::fail(Code::Unreachable, format!("{source} names {file}: {why}"));
+            return match source == variable {
+                true => finding.fix(format!("unset {variable}")),
+                false => finding.fix_if(settings.line("http", &key["http.".len()..], file).and_then(remove)),
+            };
+        }
+        told.push(format!("{file} ({source})"));
+    }
+    match told.is_empty() {
+        true => Finding::ok("the system's certificate authorities count"),
+        false => Finding::ok(told.join(", ")),
+    }
+}
+
+/// As git opens a file or directory of its config.
+fn open(file: &str) -> std::io::Result<std::fs::File> {
     let path = match (file.strip_prefix("~/"), std::env::home_dir()) {
         (Some(rest), Some(home)) => home.join(rest),
         _ => file.into(),
     };
-    match std::fs::File::open(&path) {
-        Ok(_) => Finding::ok(format!("{file} ({source})")),
-        Err(why) => {
-            let finding = Finding::fail(Code::Unreachable, format!("{source} names {file}: {why}"));
-            match source {
-                "GIT_SSL_CAINFO" => finding.fix("unset GIT_SSL_CAINFO"),
-                _ => with_fix(finding, settings.line("http", "sslcainfo", file).and_then(remove)),
-            }
-        }
-    }
+    std::fs::File::open(path)
 }
 
 /// `extra-header`: a header of git's config that goes before any helper's answer.
@@ -56,21 +77,18 @@ pub(in crate::cli::doctor) fn extra_header(view: &View) -> Finding {
         Ok(settings) => settings,
         Err(skip) => return skip,
     };
-    // An empty one clears those before it.
-    let values = settings.http.iter().filter(|(key, _)| key == "http.extraheader").map(|(_, value)| value.as_str());
-    let counting = values.rev().take_while(|value| !value.is_empty());
-    let authorization =
-        |value: &&str| value.split_once(':').is_some_and(|(name, _)| name.trim().eq_ignore_ascii_case("authorization"));
-    match counting.clone().find(authorization) {
+    let is_authorization = |line: &&&Line| {
+        line.value.split_once(':').is_some_and(|(name, _)| name.trim().eq_ignore_ascii_case("authorization"))
+    };
+    match settings.list("http", "extraHeader").iter().find(is_authorization) {
         // The value is a secret.
-        Some(value) => {
-            let line = settings.line("http", "extraheader", value);
-            let place = line.map(|line| format!(" ({} in {})", line.key, line.origin.trim_start_matches("file:")));
+        Some(line) => {
             let text = format!(
-                "http.extraHeader sends an Authorization of its own{}, so ours does not count",
-                place.unwrap_or_default()
+                "http.extraHeader sends an Authorization of its own ({} in {}), so ours does not count",
+                line.key,
+                line.origin.trim_start_matches("file:")
             );
-            with_fix(Finding::fail(Code::Failed, text), line.and_then(remove))
+            Finding::fail(Code::Failed, text).fix_if(remove_header(line))
         }
         None => Finding::ok("http.extraHeader sends no Authorization"),
     }

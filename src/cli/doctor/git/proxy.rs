@@ -5,7 +5,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use super::{Settings, View, remove};
+use super::settings::remove;
+use super::{Settings, View};
 use crate::cli::doctor::finding::Finding;
 use crate::cli::doctor::remote::Remote;
 use crate::protocol::Code;
@@ -27,7 +28,7 @@ struct Told<'v> {
 fn told(view: &View) -> Result<Option<Told<'_>>, Finding> {
     let settings = view.settings()?;
     let of_remote = view.name.as_ref().and_then(|name| {
-        let key = format!("remote.{name}.proxy");
+        let key = format!("remote.{}.proxy", name.name);
         settings.lines.iter().rfind(|line| line.key == key)
     });
     let of_http = || {

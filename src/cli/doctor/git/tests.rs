@@ -3,6 +3,7 @@
 use super::super::finding::Outcome::{self, Fail, Ok as Well, Skip, Warn};
 use super::*;
 use crate::cli::accounts::example;
+use crate::cli::git_config::Line;
 
 const OURS: &str = "/opt/git-credential-gitlab";
 
@@ -20,7 +21,8 @@ fn view(more: &[(&str, &str)], environment: &[(&str, &str)]) -> View {
         let of = more.iter().filter(|(key, _)| key.starts_with(name) && key.matches('.').count() == 1);
         of.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
     };
-    let settings = Settings { http: section("http."), credential: section("credential."), lines };
+    let url = "https://gitlab.example".into();
+    let settings = Settings { http: section("http."), credential: section("credential."), lines, url };
     View {
         instance: Instance::parse("gitlab.example").expect("a host"),
         accounts: vec![Account { paths: Vec::new(), ..example() }],
@@ -29,6 +31,7 @@ fn view(more: &[(&str, &str)], environment: &[(&str, &str)]) -> View {
         settings: Ok(settings),
         environment: environment.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
         proxy_refusal: None,
+        works: Works::Yes,
     }
 }
 
@@ -50,6 +53,7 @@ fn all_is_well_where_all_is_well() {
         certificate_check,
         certificate_file,
         extra_header,
+        git_works,
         command_config,
         ide,
     ] {
@@ -196,17 +200,27 @@ fn an_authorization_of_git_config_is_told_and_not_shown() {
 
 #[test]
 fn ides_with_helpers_of_their_own_are_named() {
-    assert_eq!(of(ide, &[], &[("TERMINAL_EMULATOR", "JetBrains-JediTerm")]), Warn);
-    let desktop = "'credential.helper=' 'credential.helper=desktop'";
-    assert_eq!(of(ide, &[], &[("GIT_CONFIG_PARAMETERS", desktop)]), Warn);
+    let jetbrains = [("TERMINAL_EMULATOR", "JetBrains-JediTerm")];
+    let given = |value: &str, environment: &[(&str, &str)]| {
+        let mut view = view(&[], environment);
+        let settings = view.settings.as_mut().expect("read");
+        settings.lines.push(line(COMMAND_LINE, "credential.helper", value));
+        ide(&view)
+    };
+    assert_eq!([given("desktop", &[]).outcome, given("", &jetbrains).outcome], [Warn, Warn]);
+    // In its terminal nothing tells whether its menus do so.
+    let hint = ide(&view(&[], &jetbrains));
+    assert!(hint.outcome == Well && hint.detail.contains("Use credential helper"), "{hint:?}");
     assert_eq!(of(ide, &[], &[("VSCODE_GIT_IPC_HANDLE", "/x")]), Well);
 }
 
 #[test]
 fn a_config_that_cannot_be_read_is_one_failure_and_no_more() {
     let mut broken = view(&[], &[]);
-    broken.settings = Err("bad config line 1 in file /home/alice/.gitconfig".into());
-    assert_eq!(config(&broken).outcome, Fail);
+    broken.settings = Err(GitError::Refused("fatal: bad config line 1 in file /home/alice/.gitconfig".into()));
+    let finding = config(&broken);
+    let command = if cfg!(windows) { "notepad" } else { "${EDITOR:-vi}" };
+    assert_eq!((finding.outcome, finding.fix), (Fail, Some(format!("{command} /home/alice/.gitconfig"))));
     for check in [helper, helper_program, helper_order, user_name, paths, address_rules, proxy, extra_header] {
         assert_eq!(check(&broken).outcome, Skip);
     }

@@ -24,6 +24,8 @@ fn view(changed: &[(&str, &str)]) -> View {
     View {
         name: None,
         remote: Remote::parse("https://gitlab.example/Group/App.git"),
+        instance: Instance::parse("gitlab.example").ok(),
+        branch: None,
         facts: Ok(facts),
         others: Others::none(),
     }
@@ -35,35 +37,45 @@ fn of(check: fn(&View) -> Finding, changed: &[(&str, &str)]) -> Outcome {
 
 #[test]
 fn all_is_well_where_all_is_well() {
-    for check in [address, account, project, single_sign_on, fetch, push, default_branch] {
+    for check in [address, account, project, role, single_sign_on, fetch, push, default_branch] {
         let finding = check(&view(&[]));
         assert_eq!((finding.outcome, &finding.fix), (Well, &None), "{finding:?}");
     }
 }
 
+fn named(name: &str) -> Option<Named> {
+    Some(Named { name: name.into(), purpose: Purpose::Both })
+}
+
 #[test]
 fn an_address_that_bypasses_us_is_told_without_its_password() {
-    let with = |url: &str| address(&View { remote: Remote::parse(url), name: Some("up stream".into()), ..view(&[]) });
+    let with = |url: &str| address(&View { remote: Remote::parse(url), name: named("up stream"), ..view(&[]) });
     let secret = with("https://alice:hunter2@gitlab.example/group/app.git");
     let fix = "git remote set-url 'up stream' https://gitlab.example/group/app.git";
     assert_eq!((secret.outcome, secret.fix.as_deref()), (Warn, Some(fix)));
     let ssh = with("git@gitlab.example:group/app.git");
     assert_eq!((ssh.outcome, ssh.fix.as_deref()), (Warn, Some(fix)));
     assert_eq!(with("/srv/app.git").outcome, Skip);
+    // The port of ssh is another one, and a base path has no place there.
+    let instance = Instance::parse("http://gitlab.example:8080/git").ok();
+    let remote = Remote::parse("ssh://git@gitlab.example:2222/group/app.git");
+    let below = address(&View { remote, name: named("origin"), instance, ..view(&[]) });
+    assert_eq!(below.fix.as_deref(), Some("git remote set-url origin http://gitlab.example:8080/git/group/app.git"));
 }
 
 #[test]
 fn a_project_that_moved_or_is_missing_is_told() {
-    let moved = project(&view(&[("path_now", "team/app")]));
+    let project = |view: View| super::project(&View { name: named("origin"), ..view });
+    let moved = project(view(&[("path_now", "team/app")]));
     assert_eq!(moved.fix.as_deref(), Some("git remote set-url origin https://gitlab.example/team/app.git"));
-    let by_git = project(&view(&[("path_now", ""), ("fetch_moved_to", "https://gitlab.example/team/app")]));
+    let by_git = project(view(&[("path_now", ""), ("fetch_moved_to", "https://gitlab.example/team/app")]));
     assert_eq!(by_git.fix.as_deref(), Some("git remote set-url origin https://gitlab.example/team/app.git"));
-    let missing = project(&view(&[("path_now", ""), ("api_status", "404"), ("fetch", "missing")]));
+    let missing = project(view(&[("path_now", ""), ("api_status", "404"), ("fetch", "missing")]));
     assert!(missing.outcome == Fail && missing.detail.contains("missing, or not for alice"), "{missing:?}");
     for (status, code) in [("401", Code::Relink), ("429", Code::Unreachable)] {
-        assert_eq!(project(&view(&[("path_now", ""), ("api_status", status)])).code, Some(code));
+        assert_eq!(project(view(&[("path_now", ""), ("api_status", status)])).code, Some(code));
     }
-    assert_eq!(project(&view(&[("path_now", ""), ("late", "1")])).code, Some(Code::Unreachable));
+    assert_eq!(project(view(&[("path_now", ""), ("late", "1")])).code, Some(Code::Unreachable));
 }
 
 #[test]
@@ -95,11 +107,18 @@ fn what_git_is_told_is_explained() {
 }
 
 #[test]
-fn single_sign_on_names_the_host_alone() {
-    let words = "Cannot find valid SSO session. Please login via your group's SSO at https://gitlab.example";
-    let finding = single_sign_on(&view(&[("fetch", "sso"), ("fetch_words", words)]));
-    assert_eq!(finding.code, Some(Code::Relink));
-    assert!(finding.detail.contains("sign in at https://gitlab.example in a browser"), "{finding:?}");
+fn the_page_of_single_sign_on_is_opened_if_it_is_gitlabs_own() {
+    let with = |page: &str| {
+        let words = format!("Cannot find valid SSO session. Please login via your group's SSO at {page}");
+        single_sign_on(&view(&[("fetch", "sso"), ("fetch_words", &words)]))
+    };
+    let page = "https://gitlab.example/groups/group/-/saml/sso";
+    let own = with(page);
+    assert_eq!((own.code, own.fix), (Some(Code::Relink), Some(format!("git web--browse {page}"))));
+    assert!(own.detail.contains(&format!("sign in at {page} in a browser")), "{}", own.detail);
+    for page in ["https://sso.example", "https://gitlab.example/groups/gr\u{2026}", "somewhere"] {
+        assert_eq!(with(page).fix, None, "{page}");
+    }
 }
 
 #[test]
@@ -109,6 +128,29 @@ fn a_protected_branch_is_told() {
     assert_eq!(of(default_branch, &[("branch_push", "no"), ("push", "role")]), Skip);
     assert_eq!(of(default_branch, &[("branch_push", "")]), Skip);
     assert_eq!(of(default_branch, &[("archived", "1")]), Skip);
+}
+
+#[test]
+fn the_branch_that_is_checked_out_may_be_protected_too() {
+    let with = |branch: &str, push: &str| {
+        let view = view(&[("current_push", push)]);
+        current_branch(&View { branch: Some(branch.into()), name: named("up stream"), ..view })
+    };
+    let protected = with("stable", "no");
+    assert!(protected.outcome == Warn && protected.detail.contains("not to stable"), "{protected:?}");
+    assert!(protected.fix.is_some_and(|fix| fix.ends_with("git push --set-upstream 'up stream' my-change")));
+    assert_eq!([with("stable", "yes").outcome, with("main", "").outcome, with("new", "").outcome], [Well, Skip, Skip]);
+}
+
+#[test]
+fn what_a_role_is_good_for_is_told() {
+    for (level, allows) in
+        [("5", "takes reporter"), ("20", "takes developer"), ("30", "take maintainer"), ("50", "set up webhooks")]
+    {
+        let finding = role(&view(&[("access_level", level)]));
+        assert!(finding.outcome == Well && finding.detail.contains(allows), "{finding:?}");
+    }
+    assert_eq!(of(role, &[("access_level", "")]), Skip);
 }
 
 #[test]

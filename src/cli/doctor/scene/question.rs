@@ -6,7 +6,6 @@ use crate::cli::doctor::instead::{self, Chooser, Others};
 use crate::cli::doctor::remote::Remote;
 use crate::credential::Attributes;
 use crate::protocol::{self, Code, action, key};
-use crate::shell::quoted;
 
 /// Names the account that git gets in this environment.
 const ACCOUNT_VARIABLE: &str = "GIT_CREDENTIAL_GITLAB_ACCOUNT";
@@ -40,10 +39,8 @@ fn chooser(subject: &Subject, view: Option<&git::View>) -> Chooser {
     match (account_in_environment(), &subject.effective) {
         (Some(_), _) => Chooser::Named(Some(format!("unset {ACCOUNT_VARIABLE}"))),
         (None, Remote::Web { username: Some(_), origin, path, .. }) => {
-            let name = subject.name.as_deref();
-            let undo =
-                |name: &str| format!("git remote set-url {} {}", quoted(name), quoted(&format!("{origin}/{path}")));
-            Chooser::Named(name.map(undo))
+            let url = format!("{origin}/{path}");
+            Chooser::Named(subject.name.as_ref().map(|remote| remote.set_url(&url)))
         }
         _ => match settings.and_then(|settings| Some((settings, settings.username()?))) {
             Some((settings, name)) => Chooser::Named(settings.forget_username(name)),
@@ -64,6 +61,9 @@ pub(super) fn question(subject: &Subject, view: Option<&git::View>) -> Option<At
     let username = username.clone().or_else(|| settings.and_then(git::Settings::username).map(str::to_owned));
     if let Some(name) = username {
         request.push("username", name);
+    }
+    if let Some(branch) = &subject.branch {
+        request.push("branch", branch);
     }
     if let Some(label) = account_in_environment() {
         request.push(key::ACCOUNT, label.as_encoded_bytes());

@@ -90,6 +90,8 @@ fn a_login_that_does_not_work_is_told() {
     let of = |state: State| login(&account(&TAKEN, |account| account.state = state)).code;
     assert_eq!(of(State::Relink), Some(Code::Relink));
     assert_eq!(of(State::Unreachable), Some(Code::Unreachable));
+    let serves = login(&account(&TAKEN, |it| (it.state, it.serves) = (State::Unreachable, true)));
+    assert_eq!((serves.outcome, serves.code), (Warn, None));
     let by_api = |status: &str, words: &str| login(&account(&[("api_status", status), ("api_words", words)], |_| ()));
     assert_eq!(by_api("401", "").code, Some(Code::Relink));
     assert_eq!(by_api("403", "403 Forbidden - Your account has been blocked.").code, Some(Code::Refused));
@@ -109,7 +111,13 @@ fn what_git_is_told_is_told() {
     {
         assert_eq!((of(git_login, verdict), of(ip_ban, verdict)), (here, ban), "{verdict}");
     }
-    assert_eq!(of(git_login, "down"), Warn);
+    for verdict in ["down", "rate", "unreached", "not-git", "sso", "of a newer daemon"] {
+        let finding = git_login(&account(&[("git", verdict)], |_| ()));
+        assert!(finding.outcome == Warn && finding.fix.is_some(), "{finding:?}");
+    }
+    let wait = |facts: &[(&str, &str)]| ip_ban(&account(facts, |_| ())).fix.expect("a command");
+    assert_eq!(wait(&[("git", "banned"), ("git_retry_after", "900")]), "sleep 900; git credential-gitlab doctor");
+    assert_eq!(wait(&[("git", "banned")]), "sleep 3600; git credential-gitlab doctor");
     assert_eq!(version(&account(&[("api_status", "403")], |_| ())).outcome, Skip);
 }
 

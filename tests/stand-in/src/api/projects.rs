@@ -24,7 +24,7 @@ pub(super) fn show(world: &World, id: &str, caller: Option<Caller>) -> Result<An
     Ok(Answer::json(200, &full(world, project, user)))
 }
 
-/// `GET /projects/:id/repository/branches/:branch`: there is only `main`.
+/// `GET /projects/:id/repository/branches/:branch`: there is `main`, and what is protected beside it.
 pub(super) fn branch(world: &World, rest: &str, caller: Option<Caller>) -> Result<Answer, Answer> {
     let caller = auth::require(caller, auth::PROJECTS)?;
     let (id, branch) = rest.split_once("/repository/branches/").unwrap_or((rest, ""));
@@ -32,13 +32,15 @@ pub(super) fn branch(world: &World, rest: &str, caller: Option<Caller>) -> Resul
     if !world.can_download(Some(caller.user), project) {
         return Err(Answer::json(403, &json!({ "message": "403 Forbidden" })));
     }
-    if branch != "main" || !project.repository {
+    let branch = percent_decode_str(branch).decode_utf8_lossy();
+    let beside = world.modes.protected_branches.iter().any(|protected| *protected == branch);
+    if branch != "main" && !beside || !project.repository {
         return Err(not_found("404 Branch Not Found"));
     }
-    let protected = world.modes.protected_default_branch;
+    let protected = world.modes.protected_default_branch || beside;
     let needed = if protected { Role::Maintainer } else { Role::Developer };
     let can_push = world.role(caller.user, project) >= Some(needed);
-    Ok(Answer::json(200, &json!({ "name": branch, "default": true, "protected": protected, "can_push": can_push })))
+    Ok(Answer::json(200, &json!({ "name": branch, "default": !beside, "protected": protected, "can_push": can_push })))
 }
 
 /// A project by its number or its encoded path, for those who may know of it.

@@ -42,6 +42,8 @@ pub struct Modes {
     /// Only maintainers may push to the default branch, as GitLab sets up new projects. It shows in
     /// the API alone; git is not stopped.
     pub protected_default_branch: bool,
+    /// Branches besides the default one, to which only maintainers can push.
+    pub protected_branches: Vec<String>,
 }
 
 impl Default for Modes {
@@ -61,6 +63,7 @@ impl Default for Modes {
             sso_enforced: BTreeMap::new(),
             moved: BTreeMap::new(),
             protected_default_branch: false,
+            protected_branches: Vec::new(),
         }
     }
 }
