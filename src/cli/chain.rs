@@ -63,7 +63,7 @@ impl<'a> Chain<'a> {
             return vec![format!("git does not ask git-credential-gitlab for {instance}{cause}")];
         };
         let warn = |stranger: &Setting| {
-            let (value, key, file) = (&stranger.value, stranger.key(), stranger.file());
+            let (value, key, file) = (stranger.shown(), stranger.key(), stranger.file());
             let mend = match file == ours.file() {
                 true => format!("move that line above {header}"),
                 false => format!("remove that line, or move it to a file that git reads before {}", ours.file()),

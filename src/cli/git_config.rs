@@ -9,12 +9,17 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use super::helper_list::Edit;
 use super::terminal::Terminal;
 use crate::client::GIT_VARIABLES_KEPT;
 use crate::endpoint::ROOT;
 use crate::place;
+
+/// git answers in milliseconds; with a home on a dead network drive, or a pipe for a file of its config, never.
+const GIT_WITHIN: Duration = Duration::from_secs(5);
 
 /// Whose config is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +56,8 @@ pub(super) enum GitError {
     Refused(String),
     /// It ran and said why it wrote nothing: a file that may not be written.
     NotWritten(String),
+    /// It did not answer.
+    Silent,
     /// A value that we can neither compare nor write back.
     NotText(String),
 }
@@ -62,6 +69,9 @@ impl fmt::Display for GitError {
             GitError::NotRun(why) => write!(f, "git could not be run: {why}"),
             GitError::Refused(why) => write!(f, "git could not read its config: {why}"),
             GitError::NotWritten(why) => write!(f, "git could not write its config: {why}"),
+            GitError::Silent => {
+                write!(f, "git config did not answer within {} s; is one of its files a pipe?", GIT_WITHIN.as_secs())
+            }
             GitError::NotText(key) => write!(f, "git config was not changed: {key} has a value that is not UTF-8"),
         }
     }
@@ -85,6 +95,21 @@ impl Setting {
         match &self.pattern {
             Some(pattern) => format!("credential.{pattern}.helper"),
             None => "credential.helper".into(),
+        }
+    }
+
+    /// What of its value can be shown: a snippet for the shell may have a password in it, and so may
+    /// what a program is given.
+    pub(super) fn shown(&self) -> String {
+        let program = self.program();
+        if program.len() == self.value.trim_end().len() { program.into() } else { format!("{program} …") }
+    }
+
+    /// The beginning of its value: the program, or `!` of a snippet.
+    pub(super) fn program(&self) -> &str {
+        match self.value.starts_with('!') {
+            true => &self.value[..1],
+            false => self.value.split_whitespace().next().unwrap_or_default(),
         }
     }
 
@@ -264,11 +289,30 @@ impl Git {
 }
 
 fn run(mut command: Command) -> Result<Output, GitError> {
-    command.output().map_err(|why| match why.kind() {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|why| match why.kind() {
         io::ErrorKind::NotFound => GitError::Missing,
         _ => GitError::NotRun(why),
-    })
+    })?;
+    let number = child.id();
+    let (sender, ended) = mpsc::channel();
+    std::thread::spawn(move || sender.send(child.wait_with_output())); // the other end may have given up
+    match ended.recv_timeout(GIT_WITHIN) {
+        Ok(output) => output.map_err(GitError::NotRun),
+        Err(_) => {
+            end(number);
+            Err(GitError::Silent)
+        }
+    }
 }
+
+#[cfg(unix)]
+fn end(number: u32) {
+    let process = i32::try_from(number).ok().and_then(rustix::process::Pid::from_raw);
+    let _ = process.map(|process| rustix::process::kill_process(process, rustix::process::Signal::KILL)); // it may have ended
+}
+
+#[cfg(not(unix))]
+fn end(_number: u32) {}
 
 /// git's own words: they name the file and the line.
 fn said(output: &Output) -> String {

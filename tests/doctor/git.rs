@@ -240,3 +240,41 @@ fn the_terminal_of_a_jetbrains_ide_is_no_warning_by_itself() {
     sandbox.set("TERMINAL_EMULATOR", "JetBrains-JediTerm");
     doctor(&sandbox, &[]).ended_with(0).expect("ide", "ok", "if the IDE itself asks for passwords");
 }
+
+#[test]
+fn a_helper_that_is_a_snippet_is_named_without_what_is_in_it_and_taken_out() {
+    let sandbox = Sandbox::linked();
+    let clone = sandbox.clone("group/app", "app");
+    let key = format!("credential.{}.helper", sandbox.gitlab.url());
+    for (value, shown) in [
+        ("!f() { echo password=hunter2; }; f", "the helper \"!"),
+        ("/usr/lib/git-credential-x.y --token=hunter2", "the helper \"/usr/lib/git-credential-x.y …\""),
+    ] {
+        sandbox.git_in(&clone, ["config", "--local", "--add", &key, value]).succeeded();
+        let found = doctor_in(&sandbox, &clone);
+        found.expect("helper-order", "warn", shown);
+        assert!(!found.finished.stdout.contains("hunter2"), "{:?}", found.finished);
+        mend_in(&sandbox, &clone, &found, "helper-order");
+        assert_eq!(doctor_in(&sandbox, &clone)["helper-order"]["result"], "ok");
+    }
+}
+
+#[test]
+fn a_pipe_in_a_files_place_hangs_nobody() {
+    let sandbox = Sandbox::linked();
+    let clone = sandbox.clone("group/app", "app");
+    let pipe = sandbox.path("pipe");
+    let mut make = sandbox.command("mkfifo");
+    make.arg(&pipe);
+    run::finish(make, "").succeeded();
+    let path = pipe.to_str().expect("text");
+    sandbox.git_in(&clone, ["config", "--local", "http.sslCAInfo", path]).succeeded();
+    doctor_in(&sandbox, &clone).expect("certificate-file", "fail", "neither a file nor a directory");
+    sandbox.git_in(&clone, ["config", "--local", "--unset", "http.sslCAInfo"]).succeeded();
+    // git itself waits for ever for such a file.
+    sandbox.git_in(&clone, ["config", "--local", "include.path", path]).succeeded();
+    let mut command = sandbox.command(crate::support::HELPER);
+    command.args(["doctor", "--json"]).current_dir(&clone);
+    let told = run::finish(command, "");
+    assert!(told.stdout.contains("git config did not answer") && told.took < crate::support::PATIENCE, "{told:?}");
+}

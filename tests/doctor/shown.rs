@@ -139,6 +139,7 @@ fn a_bundle_has_what_a_report_needs_and_no_secret() {
         ("url.https://x:planted-5@other.example/.insteadOf", &format!("{url}/nothing")),
         (&format!("credential.{url}.oauthClientSecret"), "planted-6"),
         ("credential.https://x:planted-7@other.example.helper", "planted-8"),
+        (&format!("credential.{url}.helper"), "!f() { echo password=planted-9; }; f"),
     ] {
         sandbox.git_in(&clone, ["config", "--local", key, value]).succeeded();
     }
@@ -151,7 +152,7 @@ fn a_bundle_has_what_a_report_needs_and_no_secret() {
         assert!(text.contains(part), "{part}: {text}");
     }
     let mut secrets = sandbox.gitlab.secrets();
-    secrets.extend((1..=8).map(|number| format!("planted-{number}")));
+    secrets.extend((1..=9).map(|number| format!("planted-{number}")));
     for secret in secrets {
         for (place, said) in [("the report", &text), ("stdout", &told.stdout), ("stderr", &told.stderr)] {
             assert!(!said.contains(&secret), "{secret} is in {place}: {said}");

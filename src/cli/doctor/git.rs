@@ -116,7 +116,7 @@ pub(super) fn helper(view: &View) -> Finding {
     if let Some(named) = chain.strangers().find(by_name) {
         let text = format!(
             "git finds the helper \"{}\" ({} in {}) by PATH, which is another one in programs that a desktop starts",
-            named.value,
+            named.shown(),
             named.key(),
             named.file()
         );
@@ -191,7 +191,7 @@ pub(super) fn helper_order(view: &View) -> Finding {
         return Finding::skip("git does not ask us");
     };
     let Some(stranger) = chain.strangers().next() else { return Finding::ok("no other helper is told the tokens") };
-    let (value, key, file) = (&stranger.value, stranger.key(), stranger.file());
+    let (value, key, file) = (stranger.shown(), stranger.key(), stranger.file());
     let is_before = chain.helpers[..ours].contains(&stranger);
     let text = match is_before {
         true => format!("git asks the helper \"{value}\" before us, and tells it our tokens ({key} in {file})"),

@@ -68,7 +68,12 @@ fn open(file: &str) -> std::io::Result<std::fs::File> {
         (Some(rest), Some(home)) => home.join(rest),
         _ => file.into(),
     };
-    std::fs::File::open(path)
+    let found = std::fs::metadata(&path)?;
+    // A pipe would keep us waiting, as it would git.
+    match found.is_file() || found.is_dir() {
+        true => std::fs::File::open(path),
+        false => Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is neither a file nor a directory")),
+    }
 }
 
 /// `extra-header`: a header of git's config that goes before any helper's answer.

@@ -98,7 +98,24 @@ pub(super) fn remove_header(line: &Line) -> Option<String> {
 
 /// The same for one of several helpers.
 pub(super) fn remove_helper(setting: &Setting) -> Option<String> {
-    remove_value(&Line { origin: setting.origin.clone(), key: setting.key(), value: setting.value.clone() })
+    let line = Line { origin: setting.origin.clone(), key: setting.key(), value: setting.value.clone() };
+    match setting.shown() == setting.value {
+        true => remove_value(&line),
+        // The rest of it may be a secret.
+        false => Some(format!("{} {}", remove(&line)?, quoted(&format!("^{}", pattern(setting.program()))))),
+    }
+}
+
+/// The pattern (an extended regular expression) that is this text.
+fn pattern(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for c in text.chars() {
+        if ".[]{}()*+?^$|\\".contains(c) {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern
 }
 
 /// git names a repository's files from the top of the work tree, wherever it is run.
