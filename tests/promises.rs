@@ -17,6 +17,7 @@ mod flows;
 mod git_works;
 mod hostile;
 mod importing;
+mod importing_again;
 mod importing_identity;
 mod importing_safely;
 mod importing_seen;
