@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gitlab_stand_in::{Endpoint, Fault, What};
+use gitlab_stand_in::{Endpoint, Fault, Role, Visibility, What};
 
 use crate::importing::{below, with_projects};
 use crate::support::pty::Pty;
@@ -48,6 +48,7 @@ fn on_a_terminal_projects_are_chosen_from_a_list() {
     let mut pty = on_terminal(&mut sandbox, 80, "");
     pty.wait_for("Import which projects?");
     pty.wait_for("other/lib");
+    pty.wait_for("search: ");
     pty.press("gstool");
     pty.press(" ");
     pty.press("\r");
@@ -57,11 +58,52 @@ fn on_a_terminal_projects_are_chosen_from_a_list() {
 }
 
 #[test]
+fn enter_alone_takes_the_project_under_the_cursor() {
+    for (keys, taken) in [("\r", "group/app"), ("\u{1b}[B\r", "group/tool"), ("tool\r", "group/tool")] {
+        let mut sandbox = with_projects(&["group/tool"]);
+        let mut pty = on_terminal(&mut sandbox, 80, "");
+        pty.wait_for("> [ ] group/app");
+        pty.wait_for("search: ");
+        pty.press(keys);
+        let (code, screen) = pty.finish();
+        assert_eq!(code, Some(0), "{screen}");
+        assert_eq!(below(&sandbox.path("src")), ["group", taken], "{screen}");
+    }
+}
+
+#[test]
+fn while_the_list_comes_it_is_counted_and_then_shown_with_roles() {
+    let mut sandbox = Sandbox::linked();
+    (0..250).for_each(|number| {
+        sandbox.gitlab.add_project_without_repository(&format!("many/p{number}"), Visibility::Private);
+    });
+    sandbox.gitlab.grant("alice", "many", Role::Developer);
+    // The first page comes, and the next one not before somebody has seen that.
+    sandbox.gitlab.fault(Fault::once(Endpoint::Api, What::Delay(Duration::ZERO)));
+    sandbox.gitlab.fault(Fault::once(Endpoint::Api, What::Silence));
+    let mut pty = on_terminal(&mut sandbox, 80, "");
+    pty.wait_for(&format!("asking {} for projects: 100 so far", sandbox.gitlab.url()));
+    pty.press("\u{3}");
+    pty.finish();
+    sandbox.gitlab.clear_faults();
+    let mut pty = on_terminal(&mut sandbox, 80, "");
+    pty.wait_for("Import which projects? 251\r\n");
+    assert!(pty.wait_for_line("> [ ] group/app").ends_with("  maintainer"));
+    assert!(pty.wait_for_line("[ ] many/p0").ends_with("  developer"));
+    pty.wait_for("search: ");
+    pty.press("p249 ");
+    pty.wait_for("Import which projects? 251, 1 chosen\r\n");
+    pty.press("\u{1b}");
+    let (code, screen) = pty.finish();
+    assert!(code == Some(0) && screen.contains("nothing was chosen"), "{screen}");
+}
+
+#[test]
 fn a_person_who_thinks_better_of_it_imports_nothing() {
-    for (keys, code) in [("\u{1b}", 0), ("\r", 0), ("\u{3}", 130)] {
+    for (keys, code) in [("\u{1b}", 0), ("\u{3}", 130)] {
         let mut sandbox = Sandbox::linked();
         let mut pty = on_terminal(&mut sandbox, 40, "");
-        pty.wait_for("group/app");
+        pty.wait_for("search: ");
         pty.press(keys);
         let (ended, screen) = pty.finish();
         assert_eq!(ended, Some(code), "{screen:?}");

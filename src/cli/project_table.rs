@@ -60,7 +60,7 @@ impl Table {
 }
 
 /// The end of a path, which tells it from others, if it is too long. (GitLab's paths are ASCII.)
-fn shortened(path: &str, width: usize) -> String {
+pub(super) fn shortened(path: &str, width: usize) -> String {
     let length = path.chars().count();
     match length <= width {
         true => path.into(),

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! plan -> named -> layout            which project is meant, and which directory is its
-//! plan -> reach, picker              which projects there are, and which of them
+//! plan -> reach, waiting             which projects there are
+//! plan -> picker -> choosing         which of them are wanted
 //! plan -> host                       how git gets at a GitLab
 //! crew -> folder, part, git -> said  many at a time: look, clone aside, put in place
 //! host -> streak                     when the next project would fare no better
@@ -30,6 +31,7 @@ use show::Show;
 use stop::Stop;
 
 mod again;
+mod choosing;
 mod crew;
 mod folder;
 mod git;
@@ -46,6 +48,7 @@ mod screen;
 mod show;
 mod stop;
 mod streak;
+mod waiting;
 
 /// What a shell says of a command that Ctrl-C ended; `link` ends so too.
 const INTERRUPTED: u8 = 130;

@@ -7,6 +7,7 @@ use super::git::Git;
 use super::host::Host;
 use super::named::{self, Named, NotNamed};
 use super::reach::{self, Project};
+use super::waiting::Waiting;
 use super::{picker, usage};
 use crate::cli::accounts::Accounts;
 use crate::cli::arguments::Import;
@@ -139,9 +140,9 @@ impl<'a> Hosts<'a> {
 
     fn reach(&mut self, instance: &Instance, group: Option<&str>) -> Result<Vec<Project>, Error> {
         self.open(instance)?;
-        self.terminal.detail(&format!("asking {instance} for projects"));
-        let account = whose::account(self.wanted.account.as_deref());
-        reach::projects(instance, account.as_deref(), group, self.wanted.min_access.as_deref())
+        let Import { account, min_access, .. } = self.wanted;
+        let (account, waiting) = (whose::account(account.as_deref()), Waiting::on(self.terminal, instance));
+        reach::projects(instance, account.as_deref(), group, min_access.as_deref(), |count| waiting.so_far(count))
     }
 
     fn planned(&mut self, instance: &Instance, projects: Vec<Project>) -> Result<Vec<Planned>, Error> {
