@@ -99,7 +99,7 @@ fn every_project_comes_with_its_role_wherever_that_comes_from() {
         what: What::Status { code: 400, headers: Vec::new(), body: "{}".into() },
         times: None,
     });
-    let listed = json_of(&sandbox, &["--search", "lent"]);
+    let listed = json_of(&sandbox, &["--group", "lent"]);
     assert_eq!(listed.len(), 2);
     assert!(listed.iter().all(|it| it["access"] == "unknown" && it["access_level"].is_null()), "{listed:?}");
 }

@@ -81,7 +81,8 @@ impl Listing {
             None => usize::MAX,
             Some(number) => number.parse().map_err(|_| usage(format!("{number}: the limit is no number")))?,
         };
-        let wanted = Wanted { search: text("search"), group, min_access, archived: request.flag("archived") };
+        let (search_paths, archived) = (request.flag("search_paths"), request.flag("archived"));
+        let wanted = Wanted { search: text("search"), search_paths, group, min_access, archived };
         let account = accounts.meant(&instance, request.text(key::ACCOUNT)).await?;
         let gitlab = account.api().await;
         let mut listing = Self {

@@ -48,6 +48,8 @@ pub const NO_KEYSET: &str = "405";
 pub struct Wanted {
     /// With this in the name or path.
     pub search: Option<String>,
+    /// Or in the path of a group around it.
+    pub search_paths: bool,
     /// Below this group.
     pub group: Option<String>,
     /// With at least this role.
@@ -149,6 +151,9 @@ impl GitLab {
         }
         if let Some(text) = &wanted.search {
             query.append_pair("search", text);
+        }
+        if wanted.search_paths {
+            query.append_pair("search_namespaces", "true");
         }
         if wanted.archived {
             query.append_pair("archived", "true");
