@@ -1,10 +1,13 @@
 //! `import` on a terminal: bars, and a list to choose from.
 
-use std::path::PathBuf;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gitlab_stand_in::{Endpoint, Fault, Role, Visibility, What};
 
+use crate::accounts::push;
 use crate::importing::{below, with_projects};
 use crate::support::pty::Pty;
 use crate::support::{HELPER, PATIENCE, Sandbox};
@@ -40,6 +43,50 @@ fn a_terminal_shows_bars_that_fit_and_no_colour() {
         }
         assert!(!screen.contains("\u{1b}[3") && screen.is_ascii(), "{screen:?}");
     }
+}
+
+/// The number before the last percent sign.
+fn percent(screen: &str) -> Option<u8> {
+    screen.rsplit_once('%')?.0.rsplit(' ').next()?.parse().ok()
+}
+
+#[test]
+fn a_bar_shows_how_much_of_a_repository_has_come() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut sandbox = Sandbox::linked();
+    // Files that don't shrink, so that half of the pack is about half of the objects.
+    let big = sandbox.clone("group/app", "big");
+    let mut noise = fs::File::open("/dev/urandom").expect("it is there");
+    for number in 0..200 {
+        let mut bytes = [0; 2000];
+        noise.read_exact(&mut bytes).expect("endless");
+        fs::write(big.join(format!("file{number}")), bytes).expect("written");
+    }
+    sandbox.git_in(&big, ["add", "."]).succeeded();
+    push(&sandbox, &big).succeeded();
+    // The server sends one half, and the other when it is let.
+    let (hook, go) = (sandbox.path("hook"), sandbox.path("go"));
+    let script = format!(
+        "#!/bin/sh\n\"$@\" >'{0}.pack'\nhead -c 200000 '{0}.pack'\n\
+         while ! [ -e '{1}' ]; do sleep 0.05; done\ntail -c +200001 '{0}.pack'\n",
+        hook.display(),
+        go.display()
+    );
+    fs::write(&hook, script).expect("written");
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).expect("set");
+    let repository = sandbox.gitlab.repository_path("group/app");
+    let home = repository.parent().and_then(Path::parent).expect("git's home there");
+    let config = format!("[uploadpack]\n\tpackObjectsHook = {}\n", hook.display());
+    fs::write(home.join(".gitconfig"), config).expect("written");
+    let mut pty = on_terminal(&mut sandbox, 80, "group/app");
+    pty.wait_for("receiving [");
+    while !percent(&pty.screen).is_some_and(|percent| (20..80).contains(&percent)) {
+        pty.wait_for("%");
+    }
+    fs::write(&go, "").expect("written");
+    let (code, screen) = pty.finish();
+    assert!(code == Some(0) && screen.contains("cloned group/app in "), "{screen}");
+    assert!(sandbox.path("src/group/app/file199").is_file());
 }
 
 #[test]
