@@ -31,6 +31,7 @@ mod memory;
 mod network;
 mod notices;
 mod pages;
+mod plain;
 mod read_only;
 mod registering;
 mod renewing;

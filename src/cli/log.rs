@@ -7,11 +7,12 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
-use comfy_table::{Row, Table, presets};
 use serde_json::Value;
 
 use super::arguments::Log;
+use super::charset::ellipsis;
 use super::error::Error;
+use super::log_table::{Row, table};
 use super::terminal::Terminal;
 use super::time::{Now, seconds};
 use crate::client::CallError;
@@ -36,7 +37,7 @@ pub(super) fn run(wanted: &Log, terminal: Terminal) -> Result<u8, Error> {
     let text = read(&journal.with_extension(OLD))? + &read(&journal)?;
     let now = Now::here();
     let since = wanted.since.as_ref().and_then(|span| now.before(span));
-    let shown = shown(&text, since, wanted.json, &now);
+    let shown = shown(&text, since, wanted.json, &now, terminal.width());
     if shown.is_empty() {
         terminal.note("the journal has nothing to show: no program has asked for a token, or it is turned off");
     }
@@ -45,19 +46,19 @@ pub(super) fn run(wanted: &Log, terminal: Terminal) -> Result<u8, Error> {
 }
 
 /// What is shown of a journal's text: since a moment, as it is or as a table.
-fn shown(text: &str, since: Option<i64>, json: bool, now: &Now) -> String {
+fn shown(text: &str, since: Option<i64>, json: bool, now: &Now, width: Option<usize>) -> String {
     let mut lines: Vec<Line> = text.lines().filter_map(Line::parse).collect();
     lines.retain(|line| since.is_none_or(|since| line.at >= since));
     match json {
         true => lines.iter().map(|line| format!("{}\n", line.text)).collect(),
-        false => table(&lines, now),
+        false => table(&lines.iter().map(|line| line.row(now)).collect::<Vec<_>>(), width, ellipsis()),
     }
 }
 
 /// What is shown of any text.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn shown_of(text: &str, json: bool) -> String {
-    shown(text, None, json, &Now::here())
+    shown(text, None, json, &Now::here(), Some(80))
 }
 
 /// A file of the journal; none is an empty one. A line can be half written, or of a disk that was
@@ -107,31 +108,13 @@ impl<'a> Line<'a> {
         let host = self.text("host");
         let host = host.strip_prefix("https://").unwrap_or(host);
         let who = if self.text("label").is_empty() { "?" } else { self.text("label") };
+        // Where the daemon left out what may be secret.
         let command = if self.text("command").is_empty() { "-" } else { self.text("command") };
+        let command = command.replace('…', ellipsis());
         let place = if self.text("path").is_empty() { host.into() } else { format!("{host}/{}", self.text("path")) };
-        Row::from(vec![
-            now.clock(self.at),
-            self.program(),
-            command.into(),
-            who.into(),
-            place,
-            self.text("result").into(),
-        ])
+        let (label, result) = (who.to_owned(), self.text("result").to_owned());
+        [now.clock(self.at), self.program(), command, label, place, result]
     }
-}
-
-fn table(lines: &[Line], now: &Now) -> String {
-    if lines.is_empty() {
-        return String::new();
-    }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["TIME", "PROGRAM", "COMMAND", "ACCOUNT", "FOR", "RESULT"]);
-    table.add_rows(lines.iter().map(|line| line.row(now)));
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
 #[cfg(test)]
@@ -139,8 +122,7 @@ mod tests {
     use super::*;
 
     fn shown(text: &str) -> String {
-        let lines: Vec<Line> = text.lines().filter_map(Line::parse).collect();
-        table(&lines, &Now::at(1_700_000_000))
+        super::shown(text, None, false, &Now::at(1_700_000_000), None)
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::io::{self, IsTerminal, Read, Write};
 use std::sync::{Mutex, OnceLock, mpsc};
 
+use super::charset::ellipsis;
 use super::error::Error;
 use crate::credential::printable;
 
@@ -74,7 +75,7 @@ impl Terminal {
 
     /// Data, with a mark in front that has a colour; the line is cleaned as any other.
     pub(super) fn print_marked(self, mark: &str, colour: Option<&str>, line: &str) -> Result<(), Error> {
-        let line = format!("{mark}{line}");
+        let line = format!("{mark}{}", line.replace('…', ellipsis()));
         match colour {
             None => self.print(&line),
             Some(colour) => {
@@ -89,7 +90,8 @@ impl Terminal {
 
     /// What the person must know: failures, warnings, what to do.
     pub(super) fn say(self, text: &str) {
-        let _ = io::stderr().write_all(clean(text).as_bytes()); // nobody may be left to read it
+        let text = clean(text).replace('…', ellipsis());
+        let _ = io::stderr().write_all(text.as_bytes()); // nobody may be left to read it
     }
 
     /// What the person may like to know.
