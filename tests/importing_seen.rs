@@ -146,6 +146,16 @@ fn while_the_list_comes_it_is_counted_and_then_shown_with_roles() {
 }
 
 #[test]
+fn where_there_is_nothing_to_choose_from_that_is_said() {
+    let mut sandbox = Sandbox::new();
+    sandbox.gitlab.add_user("newcomer", "New Comer");
+    crate::accounts::link(&sandbox, "newcomer", &[]).succeeded();
+    let (code, screen) = on_terminal(&mut sandbox, 80, "").finish();
+    assert_eq!(code, Some(1), "{screen}");
+    assert!(screen.contains(&format!("there is no project that you reach at {}", sandbox.gitlab.url())), "{screen}");
+}
+
+#[test]
 fn a_person_who_thinks_better_of_it_imports_nothing() {
     for (keys, code) in [("\u{1b}", 0), ("\u{3}", 130)] {
         let mut sandbox = Sandbox::linked();

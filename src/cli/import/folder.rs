@@ -140,9 +140,9 @@ pub(super) fn look(target: &Path, instance: &Instance, path: &str) -> io::Result
 /// `.git` is a file that names the repository's directory, and that of a worktree names another.
 fn config_of(directory: &Path) -> Option<PathBuf> {
     let git = directory.join(".git");
-    let repository = match fs::read_to_string(&git) {
-        Ok(text) => directory.join(text.strip_prefix("gitdir:")?.trim()),
-        Err(_) => git,
+    let repository = match git.is_file() {
+        true => directory.join(fs::read_to_string(&git).ok()?.strip_prefix("gitdir:")?.trim()),
+        false => git,
     };
     let shared = fs::read_to_string(repository.join("commondir"));
     let repository = shared.map(|common| repository.join(common.trim())).unwrap_or(repository);

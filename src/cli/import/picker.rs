@@ -31,9 +31,6 @@ const QUESTION: &str = "Import which projects?";
 
 /// The projects that are chosen; none if the person thinks better of it.
 pub(super) fn choose(projects: Vec<Project>) -> Result<Vec<Project>, Error> {
-    if projects.is_empty() {
-        return Ok(projects);
-    }
     let mut picture = Picture { term: Term::buffered_stderr(), lines: 0 };
     let mut list = Choosing::new(projects.iter().map(|project| project.path.as_str()));
     let chosen = loop {

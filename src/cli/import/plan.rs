@@ -135,6 +135,9 @@ impl<'a> Hosts<'a> {
     fn choice(&mut self) -> Result<Vec<Planned>, Error> {
         let instance = self.meant(None)?;
         let projects = self.reach(&instance, None)?;
+        if projects.is_empty() {
+            return Err(Failure::new(Code::Failed, format!("there is no project that you reach at {instance}")).into());
+        }
         self.planned(&instance, picker::choose(projects)?)
     }
 
