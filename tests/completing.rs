@@ -2,6 +2,10 @@
 
 use std::path::Path;
 
+use gitlab_stand_in::{Application, Role, StandIn, Visibility};
+
+use crate::accounts::two_accounts;
+use crate::support::pty::Pty;
 use crate::support::{HELPER, Sandbox, run};
 
 /// A linked sandbox whose shells find our programs.
@@ -71,13 +75,93 @@ fn fish_completes_with_explanations() {
 }
 
 #[test]
-fn zsh_takes_the_script() {
-    let sandbox = sandbox();
-    let script = "autoload -U compinit; compinit -u -D; eval \"$(git-credential-gitlab completion zsh)\"\n\
-                  _describe() { print -l -- \"${(@P)3}\" }\n\
-                  words=(credential-gitlab unl) CURRENT=2; _git-credential-gitlab";
-    let told = shell(&sandbox, "zsh", script);
-    assert_eq!(told, "unlink:Revoke what was granted, and forget the account\n");
+fn zsh_completes_as_a_person_types() {
+    let mut sandbox = sandbox();
+    sandbox.set("TERM", "xterm");
+    sandbox.set("PS1", "ready> ");
+    let mut zsh = Pty::run(&sandbox, "stty cols 200 rows 24; exec zsh -f -i");
+    zsh.wait_for("ready> "); // what is typed before is lost
+    // Whatever would be run is shown instead.
+    zsh.type_line("autoload -U compinit; compinit -u -D; git() { print -r -- ran: $@ }");
+    zsh.type_line("eval \"$(git-credential-gitlab completion zsh)\"; print is loaded | tr a-z A-Z");
+    zsh.wait_for("IS LOADED");
+    let url = sandbox.gitlab.url().to_owned();
+    for (typed, completed) in [
+        ("unl", "unlink"),
+        ("link --sp", "link --spare"),
+        ("use al", "use alice"),
+        ("import group/a", "import group/app"),
+        ("unlink ht", &format!("unlink {url}")),
+    ] {
+        zsh.wait_for("ready> ");
+        zsh.press(&format!("git credential-gitlab {typed}\t\r"));
+        zsh.wait_for_line(&format!("ran: credential-gitlab {completed}"));
+    }
+    // Several are listed with what they mean.
+    zsh.press("git credential-gitlab daemon st\t\t");
+    zsh.wait_for("-- ");
+    zsh.press("\u{15}"); // takes the line away
+    zsh.type_line("exit");
+    let (_, screen) = zsh.finish();
+    assert!(!screen.contains("command not found"), "{screen}");
+}
+
+/// What the program proposes for the last word.
+fn proposals(sandbox: &Sandbox, words: &[&str]) -> Vec<String> {
+    let index = words.len().to_string();
+    let told = sandbox.verb(["complete", &index, "git-credential-gitlab"].into_iter().chain(words.iter().copied()));
+    told.succeeded().stdout.lines().map(|line| line.split('\t').next().expect("a word").to_owned()).collect()
+}
+
+#[test]
+fn projects_and_groups_are_found_by_the_group_that_was_typed() {
+    let sandbox = Sandbox::linked();
+    let add = |path: &str| {
+        sandbox.gitlab.add_project_without_repository(path, Visibility::Private);
+        sandbox.gitlab.grant("alice", path, Role::Developer);
+    };
+    // More than a page of others, which were there before.
+    (0..120).for_each(|number| add(&format!("many/p{number}")));
+    ["low/app", "low/sub/tool"].iter().for_each(|path| add(path));
+    sandbox.verb(["use", "alice", "--for", "lowest/of/all"]).succeeded();
+    let url = sandbox.gitlab.url();
+    for (words, expected) in [
+        (&["import", "low/"][..], &["low/app", "low/sub/tool"][..]),
+        (&["import", "low/s"], &["low/sub/tool"]),
+        (&["import", "low"], &["low/app", "low/sub/tool"]),
+        (&["import", "low/sub/to"], &["low/sub/tool"]),
+        (&["import", "none/"], &[]),
+        (&["import", "--group", "low"], &["low", "low/sub", "lowest/of/all"]),
+        (&["repos", "--group", "low/"], &["low/sub"]),
+        (&["use", "alice", "--for", "low/s"], &["low/sub", "low/sub/tool"]),
+        (&["import", &format!("{url}/low/a")], &[&format!("{url}/low/app")]),
+        (&["doctor", &format!("{url}/low/a")], &[&format!("{url}/low/app.git")]),
+        (&["doctor", "ht"], &[url]),
+    ] {
+        assert_eq!(proposals(&sandbox, words), expected, "{words:?}");
+    }
+}
+
+#[test]
+fn the_host_and_the_account_that_were_typed_are_asked() {
+    let sandbox = two_accounts();
+    let other = StandIn::builder().start();
+    other.add_user("carol", "Carol");
+    other.add_project_without_repository("group/elsewhere", Visibility::Private);
+    other.grant("carol", "group/elsewhere", Role::Owner);
+    let id = other.add_application(Application::default()).client_id;
+    sandbox.link_as("carol", [other.url(), "--client-id", &id, "--yes"]).succeeded();
+    let (here, there) = (sandbox.gitlab.url(), other.url());
+    for (words, expected) in [
+        (&["import", "--host", there, "group/"][..], &["group/elsewhere"][..]),
+        (&["import", "--host", here, "group/"], &["group/app"]),
+        (&["import", "--host", here, "--account", "bob", "work/a"], &["work/api"]),
+        (&["repos", there, "--group", "gro"], &["group"]),
+        (&["repos", here, "--account", ""], &["alice", "bob"]),
+        (&["token", "--account", "c"], &["carol"]),
+    ] {
+        assert_eq!(proposals(&sandbox, words), expected, "{words:?}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use gitlab_stand_in::{Endpoint, Fault, Role, StandIn, Visibility, What};
+use gitlab_stand_in::{Role, StandIn, Visibility};
 use serde_json::Value;
 
 use crate::accounts::{push, two_accounts};
@@ -67,11 +67,6 @@ fn origin(clone: &Path, sandbox: &Sandbox) -> String {
     sandbox.git_in(clone, ["config", "--local", "remote.origin.url"]).succeeded().stdout.trim().to_owned()
 }
 
-fn status(code: u16, times: u32) -> Fault {
-    let what = What::Status { code, headers: Vec::new(), body: "hunter2".into() };
-    Fault { times: Some(times), ..Fault::once(Endpoint::Git, what) }
-}
-
 #[test]
 fn projects_are_cloned_by_their_paths_and_addresses() {
     let sandbox = with_projects(&["group/sub/tool", "other/lib", "other/web"]);
@@ -115,32 +110,6 @@ fn a_group_comes_with_its_subgroups_and_nothing_else() {
     assert_eq!(results(&told), [("group/app".into(), "present".into())]);
     let told = import(&sandbox, ["--group", "nobody"]).ended_with(6);
     assert!(told.stderr.contains("there is no group nobody that alice"), "{told:?}");
-}
-
-#[test]
-fn of_two_hundred_the_second_run_gets_what_the_first_could_not() {
-    let sandbox = Sandbox::linked();
-    std::thread::scope(|scope| {
-        for part in 0..4 {
-            let gitlab = &sandbox.gitlab;
-            scope.spawn(move || {
-                for number in (part..200).step_by(4) {
-                    gitlab.add_empty_project(&format!("many/p{number:03}"), Visibility::Private);
-                }
-            });
-        }
-    });
-    sandbox.gitlab.grant("alice", "many", Role::Developer);
-    sandbox.gitlab.fault(status(404, 100));
-    let words = ["--group", "many", "--jobs", "6", "--json"];
-    let first = results(&import(&sandbox, words).ended_with(6));
-    let count = |results: &[(String, String)], wanted: &str| results.iter().filter(|(_, it)| it == wanted).count();
-    assert_eq!((first.len(), count(&first, "cloned"), count(&first, "failed")), (200, 100, 100));
-    assert_eq!(below(&sandbox.path("src")).len(), 101, "nothing is left of those that failed");
-    let second = results(&import(&sandbox, words).succeeded());
-    assert_eq!((second.len(), count(&second, "cloned"), count(&second, "present")), (200, 100, 100));
-    assert_eq!(below(&sandbox.path("src")).len(), 201);
-    assert_eq!(sandbox.gitlab.token_requests(), 0, "all with the first token");
 }
 
 #[test]
@@ -233,42 +202,13 @@ fn why_a_project_is_not_cloned_is_one_line_and_the_others_come() {
         told.stderr.contains("failed group/sub: it is a group; to import what is in it: --group group/sub\n"),
         "{told:?}"
     );
+    let told = import(&sandbox, ["--group", "group/app"]).ended_with(6);
+    assert!(
+        told.stderr.contains("group/app is a project; to import it: git credential-gitlab import group/app"),
+        "{told:?}"
+    );
     import(&sandbox, ["nothing/here"]).ended_with(6);
     assert!(!sandbox.path("src/nothing").exists());
-}
-
-#[test]
-fn trouble_that_passes_is_waited_for() {
-    let sandbox = Sandbox::linked();
-    sandbox.gitlab.fault(status(503, 1));
-    sandbox.gitlab.fault(Fault::once(Endpoint::Git, What::Reset));
-    let told = import(&sandbox, ["group/app"]).succeeded();
-    assert_eq!(told.stderr, "cloned 1, present 0, failed 0\n");
-    assert!(!told.stdout.contains("hunter2"), "{told:?}");
-}
-
-#[test]
-fn a_server_that_is_gone_is_soon_given_up() {
-    let sandbox = Sandbox::linked();
-    sandbox.gitlab.fault(Fault { times: None, ..status(502, 1) });
-    let projects: Vec<String> = (0..40).map(|number| format!("group/p{number}")).collect();
-    let words = projects.iter().map(String::as_str).chain(["--jobs", "16", "--json"]);
-    let told = import(&sandbox, words).ended_with(5);
-    assert_eq!(results(&told).len(), 40);
-    assert!(told.stdout.contains("the server answered 502") && told.stdout.contains("not tried, because"), "{told:?}");
-    assert!(sandbox.gitlab.count(Endpoint::Git) < 60, "{}", sandbox.gitlab.count(Endpoint::Git));
-    assert!(!sandbox.path("src").exists());
-}
-
-#[test]
-fn a_server_that_falls_silent_is_not_waited_for_forever() {
-    let sandbox = Sandbox::linked();
-    // What the person has set is not overruled.
-    for (key, value) in [("lowSpeedLimit", "1"), ("lowSpeedTime", "1")] {
-        sandbox.git(["config", "--global", &format!("http.{key}"), value]).succeeded();
-    }
-    sandbox.gitlab.fault(Fault::once(Endpoint::Git, What::Silence));
-    import(&sandbox, ["group/app"]).succeeded();
 }
 
 #[test]
@@ -305,6 +245,19 @@ fn why_there_is_no_token_is_told_and_not_for_every_project() {
     assert!(told.stderr.matches("no token for alice").count() < 14, "{told:?}");
     assert!(told.stderr.contains("failed group/p19: not tried"), "{told:?}");
     assert_eq!(sandbox.gitlab.failed_logins(), 0);
+}
+
+#[test]
+fn where_git_is_sent_over_ssh_that_is_told_with_the_address() {
+    let sandbox = Sandbox::linked();
+    let from = format!("{}/", sandbox.gitlab.url());
+    sandbox.git(["config", "--global", "url.ssh://git@127.0.0.1/.insteadOf", &from]).succeeded();
+    sandbox.git(["config", "--global", "core.sshCommand", "false"]).succeeded();
+    let told = import(&sandbox, ["group/app"]).ended_with(1);
+    let url = sandbox.project("group/app");
+    assert!(told.stderr.contains(&format!("git did not go to {url} (an insteadOf")), "{told:?}");
+    assert!(told.stderr.contains(&format!("git credential-gitlab doctor {url}\n")), "{told:?}");
+    assert!(!told.stderr.contains("to try again"), "it would be of no use: {told:?}");
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! `import` on a terminal: bars, and a list to choose from.
 
-use std::path::PathBuf;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gitlab_stand_in::{Endpoint, Fault, What};
+use gitlab_stand_in::{Endpoint, Fault, Role, Visibility, What};
 
+use crate::accounts::push;
 use crate::importing::{below, with_projects};
 use crate::support::pty::Pty;
 use crate::support::{HELPER, PATIENCE, Sandbox};
@@ -42,12 +45,57 @@ fn a_terminal_shows_bars_that_fit_and_no_colour() {
     }
 }
 
+/// The number before the last percent sign.
+fn percent(screen: &str) -> Option<u8> {
+    screen.rsplit_once('%')?.0.rsplit(' ').next()?.parse().ok()
+}
+
+#[test]
+fn a_bar_shows_how_much_of_a_repository_has_come() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut sandbox = Sandbox::linked();
+    // Files that don't shrink, so that half of the pack is about half of the objects.
+    let big = sandbox.clone("group/app", "big");
+    let mut noise = fs::File::open("/dev/urandom").expect("it is there");
+    for number in 0..200 {
+        let mut bytes = [0; 2000];
+        noise.read_exact(&mut bytes).expect("endless");
+        fs::write(big.join(format!("file{number}")), bytes).expect("written");
+    }
+    sandbox.git_in(&big, ["add", "."]).succeeded();
+    push(&sandbox, &big).succeeded();
+    // The server sends one half, and the other when it is let.
+    let (hook, go) = (sandbox.path("hook"), sandbox.path("go"));
+    let script = format!(
+        "#!/bin/sh\n\"$@\" >'{0}.pack'\nhead -c 200000 '{0}.pack'\n\
+         while ! [ -e '{1}' ]; do sleep 0.05; done\ntail -c +200001 '{0}.pack'\n",
+        hook.display(),
+        go.display()
+    );
+    fs::write(&hook, script).expect("written");
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).expect("set");
+    let repository = sandbox.gitlab.repository_path("group/app");
+    let home = repository.parent().and_then(Path::parent).expect("git's home there");
+    let config = format!("[uploadpack]\n\tpackObjectsHook = {}\n", hook.display());
+    fs::write(home.join(".gitconfig"), config).expect("written");
+    let mut pty = on_terminal(&mut sandbox, 80, "group/app");
+    pty.wait_for("receiving [");
+    while !percent(&pty.screen).is_some_and(|percent| (20..80).contains(&percent)) {
+        pty.wait_for("%");
+    }
+    fs::write(&go, "").expect("written");
+    let (code, screen) = pty.finish();
+    assert!(code == Some(0) && screen.contains("cloned group/app in "), "{screen}");
+    assert!(sandbox.path("src/group/app/file199").is_file());
+}
+
 #[test]
 fn on_a_terminal_projects_are_chosen_from_a_list() {
     let mut sandbox = with_projects(&["group/sub/tool", "other/lib"]);
     let mut pty = on_terminal(&mut sandbox, 80, "");
     pty.wait_for("Import which projects?");
     pty.wait_for("other/lib");
+    pty.wait_for("Esc to leave");
     pty.press("gstool");
     pty.press(" ");
     pty.press("\r");
@@ -57,11 +105,58 @@ fn on_a_terminal_projects_are_chosen_from_a_list() {
 }
 
 #[test]
+fn whoever_presses_enter_without_having_chosen_is_told_how_to() {
+    let mut sandbox = with_projects(&["group/tool"]);
+    let mut pty = on_terminal(&mut sandbox, 80, "");
+    pty.wait_for("Esc to leave");
+    pty.press("\r");
+    pty.wait_for("the space bar chooses the project under the cursor");
+    pty.press(" \r");
+    let (code, screen) = pty.finish();
+    assert_eq!(code, Some(0), "{screen}");
+    assert_eq!(below(&sandbox.path("src")), ["group", "group/app"], "{screen}");
+}
+
+#[test]
+fn while_the_list_comes_it_is_counted_and_then_shown_with_roles() {
+    let mut sandbox = Sandbox::linked();
+    (0..250).for_each(|number| {
+        sandbox.gitlab.add_project_without_repository(&format!("many/p{number}"), Visibility::Private);
+    });
+    sandbox.gitlab.grant("alice", "many", Role::Developer);
+    // The first page comes, and the next one not before somebody has seen that.
+    sandbox.gitlab.fault(Fault::once(Endpoint::Api, What::Delay(Duration::ZERO)));
+    sandbox.gitlab.fault(Fault::once(Endpoint::Api, What::Silence));
+    let mut pty = on_terminal(&mut sandbox, 80, "");
+    pty.wait_for(&format!("asking {} for projects: 100 so far", sandbox.gitlab.url()));
+    pty.press("\u{3}");
+    pty.finish();
+    sandbox.gitlab.clear_faults();
+    let mut pty = on_terminal(&mut sandbox, 80, "");
+    for part in ["Import which projects? (251)", "group/app  maintainer", "many/p0  developer", "Esc to leave"] {
+        pty.wait_for(part);
+    }
+    pty.press("\u{1b}");
+    let (code, screen) = pty.finish();
+    assert!(code == Some(0) && screen.contains("nothing was chosen"), "{screen}");
+}
+
+#[test]
+fn where_there_is_nothing_to_choose_from_that_is_said() {
+    let mut sandbox = Sandbox::new();
+    sandbox.gitlab.add_user("newcomer", "New Comer");
+    crate::accounts::link(&sandbox, "newcomer", &[]).succeeded();
+    let (code, screen) = on_terminal(&mut sandbox, 80, "").finish();
+    assert_eq!(code, Some(1), "{screen}");
+    assert!(screen.contains(&format!("there is no project that you reach at {}", sandbox.gitlab.url())), "{screen}");
+}
+
+#[test]
 fn a_person_who_thinks_better_of_it_imports_nothing() {
-    for (keys, code) in [("\u{1b}", 0), ("\r", 0), ("\u{3}", 130)] {
+    for (keys, code) in [("\u{1b}", 0), ("\u{3}", 130)] {
         let mut sandbox = Sandbox::linked();
         let mut pty = on_terminal(&mut sandbox, 40, "");
-        pty.wait_for("group/app");
+        pty.wait_for("Esc to leave");
         pty.press(keys);
         let (ended, screen) = pty.finish();
         assert_eq!(ended, Some(code), "{screen:?}");

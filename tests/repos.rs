@@ -99,7 +99,7 @@ fn every_project_comes_with_its_role_wherever_that_comes_from() {
         what: What::Status { code: 400, headers: Vec::new(), body: "{}".into() },
         times: None,
     });
-    let listed = json_of(&sandbox, &["--search", "lent"]);
+    let listed = json_of(&sandbox, &["--group", "lent"]);
     assert_eq!(listed.len(), 2);
     assert!(listed.iter().all(|it| it["access"] == "unknown" && it["access_level"].is_null()), "{listed:?}");
 }
@@ -153,6 +153,7 @@ fn json_has_exactly_the_promised_fields_and_is_valid_when_empty() {
             "path": "group/app", "name": "app", "http_url": format!("{url}/group/app.git"),
             "web_url": format!("{url}/group/app"), "access_level": 40, "access": "maintainer",
             "visibility": "private", "archived": true, "default_branch": "main",
+            "last_activity_at": "2026-09-01T12:34:56Z",
         })]
     );
     assert!(json_of(&sandbox, &["--search", "nothing-like-it"]).is_empty());
@@ -181,7 +182,7 @@ fn thousands_of_projects_cost_the_daemon_no_memory() {
 #[test]
 fn the_first_rows_are_there_before_the_second_page() {
     let sandbox = Sandbox::linked();
-    add_many(&sandbox, 150);
+    add_many(&sandbox, 5_000);
     for flags in [&["repos"][..], &["repos", "--json"]] {
         no_fault(&sandbox);
         fault(&sandbox, What::Silence);
@@ -195,6 +196,42 @@ fn the_first_rows_are_there_before_the_second_page() {
         assert_eq!(child.wait().expect("it ends").code(), None);
     }
     assert!(sandbox.get().attribute("password").is_some());
+}
+
+#[test]
+fn a_role_that_takes_more_questions_keeps_no_other_row_waiting() {
+    let sandbox = Sandbox::linked();
+    add(&sandbox, &["lent/app", "own/app"]);
+    sandbox.gitlab.share("alice", "lent/app", Role::Developer);
+    sandbox.gitlab.grant("alice", "own/app", Role::Owner);
+    no_fault(&sandbox);
+    fault(&sandbox, What::Silence);
+    let mut command = sandbox.command(HELPER);
+    let mut child = command.arg("repos").stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    assert!(lines.next().expect("a row").expect("readable").starts_with("group/app\t"));
+    child.kill().expect("it runs");
+    child.wait().expect("it was started");
+}
+
+#[test]
+fn roles_in_a_group_are_found_however_many_other_projects_there_are() {
+    let sandbox = Sandbox::linked();
+    let lend = |number: usize, role| {
+        let path = format!("lent/p{number}");
+        add(&sandbox, &[&path]);
+        sandbox.gitlab.share("alice", &path, role);
+    };
+    // A hundred and more of others lie between, in the order in which they were made.
+    (0..110).for_each(|number| lend(number, Role::Developer));
+    add_many(&sandbox, 150);
+    (110..220).for_each(|number| lend(number, Role::Reporter));
+    let before = pages(&sandbox);
+    let listed = repos(&sandbox, &["--group", "lent"]).succeeded();
+    let count = |role: &str| listed.stdout.lines().filter(|line| line.split('\t').nth(1) == Some(role)).count();
+    assert_eq!((count("developer"), count("reporter")), (110, 110), "{listed:?}");
+    // Three pages of the group, and each at most once more for every role.
+    assert!(pages(&sandbox) - before <= 3 * 7, "{}", pages(&sandbox) - before);
 }
 
 #[test]
@@ -241,7 +278,7 @@ fn a_terminal_gets_a_table_that_fits() {
         assert!(lines.iter().all(|line| line.chars().count() <= width), "{screen}");
         assert_eq!(head.split_whitespace().count(), columns, "{screen}");
         assert!(app.starts_with("group/app ") && app.contains("  maintainer"), "{screen}");
-        assert!(deep.starts_with('…') && deep.contains("/the-end  guest"), "{screen}");
+        assert!(deep.starts_with("...") && deep.contains("/the-end  guest"), "{screen}");
         assert!(old.starts_with("group/old (archived) "), "{screen}");
         assert_eq!(app.contains("private"), width == 80, "{screen}");
     }

@@ -11,6 +11,7 @@ use comfy_table::{Table, presets};
 use serde_json::Value;
 
 use super::arguments::Log;
+use super::charset::ellipsis;
 use super::error::Error;
 use super::terminal::Terminal;
 use super::time::{Now, seconds};
@@ -108,9 +109,11 @@ impl<'a> Line<'a> {
         let host = self.text("host");
         let host = host.strip_prefix("https://").unwrap_or(host);
         let who = if self.text("label").is_empty() { "?" } else { self.text("label") };
+        // Where the daemon left out what may be secret, it put three dots.
         let command = if self.text("command").is_empty() { "-" } else { self.text("command") };
+        let command = command.replace('…', ellipsis());
         let place = if self.text("path").is_empty() { host.into() } else { format!("{host}/{}", self.text("path")) };
-        [now.clock(self.at), self.program(), command.into(), who.into(), place, self.text("result").into()]
+        [now.clock(self.at), self.program(), command, who.into(), place, self.text("result").into()]
     }
 }
 

@@ -35,6 +35,7 @@ mod arguments;
 mod browser;
 mod call;
 mod chain;
+mod charset;
 mod choices;
 mod completion;
 mod configure;

@@ -60,7 +60,7 @@ impl Project {
             visibility,
             archived,
             default_branch,
-            last_activity_at: _, // not among the fields that were promised
+            last_activity_at,
         } = self;
         let object = json!({
             "path": path,
@@ -72,6 +72,7 @@ impl Project {
             "visibility": visibility,
             "archived": archived,
             "default_branch": default_branch,
+            "last_activity_at": last_activity_at,
         });
         object.to_string()
     }
@@ -106,7 +107,7 @@ mod tests {
             "path": "group/sub/app", "name": "App",
             "http_url": "https://gitlab.example/group/sub/app.git", "web_url": "https://gitlab.example/group/sub/app",
             "access_level": 40, "access": "maintainer", "visibility": "private", "archived": false,
-            "default_branch": "main",
+            "default_branch": "main", "last_activity_at": "2023-11-14T20:00:00Z",
         });
         assert_eq!(object, expected);
     }
@@ -118,6 +119,7 @@ mod tests {
         let bare = Project::in_block(&block).expect("enough");
         let object: serde_json::Value = serde_json::from_str(&bare.json()).expect("JSON");
         assert!(object["access_level"].is_null() && object["default_branch"].is_null());
+        assert!(object["last_activity_at"].is_null());
         assert_eq!(bare.cells(), ["g/a", "unknown", "", "-", "-"]);
         assert!(Project::in_block(&Attributes::new()).is_err());
     }

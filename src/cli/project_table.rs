@@ -1,6 +1,7 @@
 //! Projects for people: a table whose columns are known before the first row, because the rows
 //! are shown as they come.
 
+use super::charset::ellipsis;
 use super::project::Project;
 use super::time::Now;
 
@@ -60,11 +61,15 @@ impl Table {
 }
 
 /// The end of a path, which tells it from others, if it is too long. (GitLab's paths are ASCII.)
-fn shortened(path: &str, width: usize) -> String {
+pub(super) fn shortened(path: &str, width: usize) -> String {
     let length = path.chars().count();
     match length <= width {
         true => path.into(),
-        false => std::iter::once('…').chain(path.chars().skip(length + 1 - width.max(1))).collect(),
+        false => {
+            let mark = ellipsis();
+            let kept = width.saturating_sub(mark.chars().count());
+            mark.chars().chain(path.chars().skip(length - kept)).collect()
+        }
     }
 }
 

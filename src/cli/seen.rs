@@ -6,7 +6,7 @@ use super::call::Reply;
 use super::error::Error;
 use crate::client::Start;
 use crate::instance::Instance;
-use crate::protocol::{self, Code, action, key};
+use crate::protocol::{self, Code, Failure, action, key};
 
 /// It only spares the person a mistake: nobody waits longer for that.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -20,12 +20,15 @@ pub(super) fn group(instance: &Instance, account: Option<&str>, path: &str) -> O
     }
     match Reply::to(&request, Start::IfAbsent, WITHIN).and_then(|mut reply| reply.good_block()) {
         Ok(_) => Some(true),
-        // A token that may not list projects is refused with the same code, and says nothing of the group.
-        Err(Error::Refused(why)) if why.code == Code::Refused && why.message.contains("there is no group") => {
-            Some(false)
-        }
+        Err(Error::Refused(why)) if is_no_group(&why) => Some(false),
         Err(_) => None,
     }
+}
+
+/// Whether that is why a list was refused: a token that may not list projects is refused with the
+/// same code, and that says nothing of the group.
+pub(super) fn is_no_group(why: &Failure) -> bool {
+    why.code == Code::Refused && why.message.contains("there is no group")
 }
 
 /// Whether it sees such a project; `None` if that can't be found out.

@@ -5,6 +5,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use super::charset::ellipsis;
 use super::error::Error;
 use super::hidden;
 use super::keyboard;
@@ -73,7 +74,7 @@ impl Terminal {
 
     /// Data, with a mark in front that has a colour; the line is cleaned as any other.
     pub(super) fn print_marked(self, mark: &str, colour: Option<&str>, line: &str) -> Result<(), Error> {
-        let line = format!("{mark}{line}");
+        let line = format!("{mark}{}", line.replace('…', ellipsis()));
         match colour {
             None => self.print(&line),
             Some(colour) => {
@@ -88,7 +89,7 @@ impl Terminal {
 
     /// What the person must know: failures, warnings, what to do.
     pub(super) fn say(self, text: &str) {
-        let text = self.fitted(clean(text));
+        let text = self.fitted(clean(text).replace('…', ellipsis()));
         let _ = io::stderr().write_all(text.as_bytes()); // nobody may be left to read it
     }
 

@@ -53,6 +53,12 @@ pub struct Listing {
     keyset: bool,
     /// The highest number so far: every page must get further.
     last_id: u64,
+    /// How many there were.
+    pages: usize,
+    /// Projects that came, from the first on whose role is not known yet.
+    open: Vec<Project>,
+    /// The group's projects once more, for each role with which the account has them.
+    by_role: Vec<AtLeast>,
     /// How many more are wanted.
     room: usize,
     left_out: usize,
@@ -76,16 +82,35 @@ impl Listing {
             None => usize::MAX,
             Some(number) => number.parse().map_err(|_| usage(format!("{number}: the limit is no number")))?,
         };
-        let wanted = Wanted { search: text("search"), group, min_access, archived: request.flag("archived") };
+        let (search_paths, archived) = (request.flag("search_paths"), request.flag("archived"));
+        let wanted = Wanted { search: text("search"), search_paths, group, min_access, archived };
         let account = accounts.meant(&instance, request.text(key::ACCOUNT)).await?;
         let gitlab = account.api().await;
-        let mut listing = Self { account, gitlab, wanted, next: None, keyset: true, last_id: 0, room, left_out: 0 };
+        let mut listing = Self {
+            account,
+            gitlab,
+            wanted,
+            next: None,
+            keyset: true,
+            last_id: 0,
+            pages: 0,
+            open: Vec::new(),
+            by_role: Vec::new(),
+            room,
+            left_out: 0,
+        };
         listing.next = Some(listing.first_page(true)?);
         Ok(listing)
     }
 
-    /// The next projects; none after the last ones.
+    /// The next projects; none after the last ones. Those that are known are not kept waiting for
+    /// the roles in others.
     pub async fn page(&mut self) -> Result<Option<Vec<Project>>, Stopped> {
+        if !self.open.is_empty() {
+            let mut projects = std::mem::take(&mut self.open);
+            self.find_roles(&mut projects).await;
+            return Ok(Some(projects));
+        }
         let Some(address) = self.next.take().filter(|_| self.room > 0) else { return Ok(None) };
         let page = match self.ask(&address).await {
             Ok(page) => page,
@@ -97,6 +122,7 @@ impl Listing {
         };
         let Page { mut projects, left_out, next } = page;
         self.left_out += left_out;
+        self.pages += 1;
         let highest = projects.iter().map(|project| project.id).max();
         // The last page may be empty. One that names another and brought nothing new goes in a
         // circle, and would do so for ever.
@@ -108,7 +134,11 @@ impl Listing {
         projects.truncate(self.room);
         self.room -= projects.len();
         self.next = next;
-        self.find_roles(&mut projects).await;
+        match projects.iter().position(|project| project.access_level.is_none()) {
+            Some(0) => self.find_roles(&mut projects).await,
+            Some(first) => self.open = projects.split_off(first),
+            None => {}
+        }
         Ok(Some(projects))
     }
 
@@ -129,27 +159,62 @@ impl Listing {
     /// Finds out which role the account has where the list does not say: GitLab does not say it
     /// for a project that is shared with a group, nor, if it is older, below a group's group. But
     /// it knows which projects one has at least some role in. What can't be found out stays open.
-    async fn find_roles(&self, projects: &mut [Project]) {
+    async fn find_roles(&mut self, projects: &mut [Project]) {
         let mut open: HashMap<u64, &mut Option<u32>> = projects
             .iter_mut()
             .filter(|project| project.access_level.is_none())
             .map(|project| (project.id, &mut project.access_level))
             .collect();
         let least = self.wanted.min_access.unwrap_or(0);
-        for (level, _) in access::ROLES.into_iter().rev().filter(|(level, _)| *level >= least) {
-            let (Some(first), Some(last)) = (open.keys().min(), open.keys().max()) else { return };
-            let Ok(address) = self.gitlab.those_with(level, &self.wanted, (*first, *last)) else { return };
-            let found = match self.ask(&address).await {
-                Ok(page) => page.projects,
-                // An old GitLab does not know every role.
-                Err(Asked::Trouble(Trouble::Refused { .. })) => continue,
-                Err(_) => return,
+        let mut by_role = std::mem::take(&mut self.by_role);
+        for (at, (level, _)) in access::ROLES.into_iter().rev().filter(|(level, _)| *level >= least).enumerate() {
+            let (Some(first), Some(last)) = (open.keys().min(), open.keys().max()) else { break };
+            let found = match self.wanted.group {
+                // The answer has no more numbers than the page that is looked at.
+                None => match self.gitlab.those_with(level, &self.wanted, (*first, *last)) {
+                    Ok(address) => self.ids(&address).await.map(|(ids, _)| ids),
+                    Err(why) => Err(why.into()),
+                },
+                Some(_) => {
+                    if by_role.len() == at {
+                        by_role.push(AtLeast::new(self.gitlab.those_of_group_with(level, &self.wanted).ok()));
+                    }
+                    self.up_to(*last, &mut by_role[at]).await
+                }
             };
-            for project in found {
-                if let Some(access_level) = open.remove(&project.id) {
+            let Ok(found) = found else { break };
+            for id in found {
+                if let Some(access_level) = open.remove(&id) {
                     *access_level = Some(level);
                 }
             }
+        }
+        self.by_role = by_role;
+    }
+
+    /// Reads on in such a list as far as this number: the numbers that were not passed before. It
+    /// is a part of the list that is shown, and has no more pages.
+    async fn up_to(&self, last: u64, list: &mut AtLeast) -> Result<Vec<u64>, Asked> {
+        while list.ids.last().is_none_or(|id| *id < last)
+            && list.pages < self.pages
+            && let Some(address) = list.next.take()
+        {
+            let (ids, next) = self.ids(&address).await?;
+            list.ids.extend(ids);
+            list.next = next;
+            list.pages += 1;
+        }
+        let passed = list.ids.partition_point(|id| *id <= last);
+        Ok(list.ids.drain(..passed).collect())
+    }
+
+    /// The numbers on a page, and where the next one is. An old GitLab does not know every role,
+    /// and has none with it.
+    async fn ids(&self, address: &Url) -> Result<(Vec<u64>, Option<Url>), Asked> {
+        match self.ask(address).await {
+            Ok(page) => Ok((page.projects.iter().map(|project| project.id).collect(), page.next)),
+            Err(Asked::Trouble(Trouble::Refused { .. })) => Ok((Vec::new(), None)),
+            Err(why) => Err(why),
         }
     }
 
@@ -219,10 +284,31 @@ impl Listing {
     }
 }
 
+/// Those of a group in which the account has at least a certain role, as far as they were read.
+#[derive(Debug)]
+struct AtLeast {
+    next: Option<Url>,
+    pages: usize,
+    /// The numbers beyond what was shown, in their order.
+    ids: Vec<u64>,
+}
+
+impl AtLeast {
+    fn new(first: Option<Url>) -> Self {
+        Self { next: first, pages: 0, ids: Vec::new() }
+    }
+}
+
 /// Why there is no page.
 enum Asked {
     Refusal(Refusal),
     Trouble(Trouble),
+}
+
+impl From<Trouble> for Asked {
+    fn from(why: Trouble) -> Self {
+        Asked::Trouble(why)
+    }
 }
 
 /// A project as a block of the reply.

@@ -28,6 +28,19 @@ Examples:
   git credential-gitlab use bob --for group/sub --remove
   git credential-gitlab use alice+read-only --for group/scripts";
 
+pub(super) const UNLINK_EXAMPLES: &str = "\
+Examples:
+  git credential-gitlab unlink                    the only account that is linked
+  git credential-gitlab unlink gitlab.example.com --account bob
+  git credential-gitlab unlink --all              everything, before it is uninstalled
+  git credential-gitlab unlink --local            where the server is gone: nothing is revoked";
+
+pub(super) const STATUS_EXAMPLES: &str = "\
+Examples:
+  git credential-gitlab status
+  git credential-gitlab status gitlab.example.com --check
+  git credential-gitlab status --json | jq -r '.accounts[] | .host + \" \" + .state'";
+
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Link {
     /// Which GitLab: a host, host:port or base URL [default: the only one linked, or gitlab.com]

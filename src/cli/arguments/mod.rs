@@ -10,9 +10,12 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use account::{LINK_EXAMPLES, USE, USE_EXAMPLES};
+use account::{LINK_EXAMPLES, STATUS_EXAMPLES, UNLINK_EXAMPLES, USE, USE_EXAMPLES};
 use project::{IMPORT, IMPORT_EXAMPLES, REPOS, REPOS_EXAMPLES, TOKEN, TOKEN_EXAMPLES};
-use setup::{COMPLETION_EXAMPLES, CONFIGURE, VAULT, VAULT_EXAMPLES};
+use setup::{
+    COMPLETION_EXAMPLES, CONFIGURE, CONFIGURE_EXAMPLES, DAEMON_EXAMPLES, MAN_EXAMPLES, UNCONFIGURE_EXAMPLES, VAULT,
+    VAULT_EXAMPLES, VERSION_EXAMPLES,
+};
 use trouble::{DOCTOR_EXAMPLES, LOG, LOG_EXAMPLES};
 
 pub(super) use account::{Link, Status, Unlink, Use};
@@ -51,9 +54,10 @@ pub(super) enum Verb {
     #[command(alias = "login", after_help = LINK_EXAMPLES)]
     Link(Link),
     /// Revoke what was granted, and forget the account
-    #[command(alias = "logout")]
+    #[command(alias = "logout", after_help = UNLINK_EXAMPLES)]
     Unlink(Unlink),
     /// Show who is linked, until when, what is wrong and what to do
+    #[command(after_help = STATUS_EXAMPLES)]
     Status(Status),
     /// Show which program got a token for what, and when
     #[command(long_about = LOG, after_help = LOG_EXAMPLES)]
@@ -77,11 +81,13 @@ pub(super) enum Verb {
     #[command(long_about = VAULT, after_help = VAULT_EXAMPLES)]
     Vault(Vault),
     /// Let git ask this program for a GitLab
-    #[command(long_about = CONFIGURE)]
+    #[command(long_about = CONFIGURE, after_help = CONFIGURE_EXAMPLES)]
     Configure(Configure),
     /// Take back what configure wrote into git's config, and nothing else
+    #[command(after_help = UNCONFIGURE_EXAMPLES)]
     Unconfigure(Unconfigure),
     /// Run, start or stop the program that keeps the tokens (it starts by itself when needed)
+    #[command(after_help = DAEMON_EXAMPLES)]
     Daemon {
         #[command(subcommand)]
         verb: Daemon,
@@ -102,11 +108,13 @@ pub(super) enum Verb {
         words: Vec<OsString>,
     },
     /// Write man pages
+    #[command(after_help = MAN_EXAMPLES)]
     Man {
         /// Into this directory (a man1 on man's path is found by `git help credential-gitlab`)
         directory: std::path::PathBuf,
     },
     /// Print the version
+    #[command(after_help = VERSION_EXAMPLES)]
     Version,
 }
 
@@ -155,9 +163,10 @@ mod tests {
     }
 
     #[test]
-    fn no_example_is_wrapped_so_each_can_be_copied() {
-        for verb in Arguments::command().get_subcommands() {
+    fn every_verb_has_an_example_and_none_is_wrapped_so_each_can_be_copied() {
+        for verb in Arguments::command().get_subcommands().filter(|verb| !verb.is_hide_set()) {
             let examples = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(examples.contains("  git credential-gitlab "), "{}", verb.get_name());
             for line in examples.lines() {
                 assert!(line.chars().count() < 100, "{line}");
             }

@@ -41,8 +41,9 @@ pub(super) const IMPORT: &str = "\
 Clone one project, several, or a whole group, each to the directories of its path.
 
 Several are cloned at a time, by git itself. A project goes to DIR/its/path, so group/app goes to
-./group/app. One that is there already is left alone, and a clone only appears when it is whole:
-type the same command again to get what is missing, after a failure or Ctrl-C.";
+./group/app. One that is there already is left alone, or with --fetch fetched into, and a clone only
+appears when it is whole: type the same command again to get what is missing, after a failure or
+Ctrl-C.";
 
 pub(super) const IMPORT_EXAMPLES: &str = "\
 Examples:
@@ -50,6 +51,7 @@ Examples:
   git credential-gitlab import https://gitlab.example.com/group/app
   git credential-gitlab import --group group --dir ~/src
   git credential-gitlab import --group group --min-access developer --jobs 8
+  git credential-gitlab import --group group --fetch
   git credential-gitlab import                    choose from what you can reach (on a terminal)";
 
 #[derive(Debug, Args)]
@@ -104,6 +106,9 @@ pub(in crate::cli) struct Import {
     /// Of a group, or to choose from: only where you have this role or more
     #[arg(long, value_name = "ROLE", value_parser = PossibleValuesParser::new(access::ROLES.map(|(_, word)| word)))]
     pub(in crate::cli) min_access: Option<String>,
+    /// Fetch into the clones that are there already (otherwise they are left alone)
+    #[arg(long)]
+    pub(in crate::cli) fetch: bool,
     /// With their submodules
     #[arg(long)]
     pub(in crate::cli) submodules: bool,

@@ -20,7 +20,34 @@ pub(super) const COMPLETION_EXAMPLES: &str = "\
 Examples:
   eval \"$(git credential-gitlab completion bash)\"          in ~/.bashrc
   eval \"$(git credential-gitlab completion zsh)\"           in ~/.zshrc, after compinit
-  git credential-gitlab completion fish | source            in ~/.config/fish/config.fish";
+  git credential-gitlab completion fish | source            in ~/.config/fish/config.fish
+  git credential-gitlab completion powershell | Out-String | Invoke-Expression    in $PROFILE";
+
+pub(super) const CONFIGURE_EXAMPLES: &str = "\
+Examples:
+  git credential-gitlab configure                            the only GitLab that is linked
+  git credential-gitlab configure https://example.com/gitlab
+  sudo git credential-gitlab configure gitlab.example.com --system --client-id APPLICATION_ID";
+
+pub(super) const UNCONFIGURE_EXAMPLES: &str = "\
+Examples:
+  git credential-gitlab unconfigure gitlab.example.com
+  sudo git credential-gitlab unconfigure gitlab.example.com --system";
+
+pub(super) const DAEMON_EXAMPLES: &str = "\
+Examples:
+  git credential-gitlab daemon status
+  git credential-gitlab daemon restart            after another version was installed
+  git credential-gitlab daemon run --foreground   with its log here, to look for a mistake";
+
+pub(super) const MAN_EXAMPLES: &str = "\
+Examples:
+  git credential-gitlab man ~/.local/share/man/man1
+  git help credential-gitlab                      then shows the first of them";
+
+pub(super) const VERSION_EXAMPLES: &str = "\
+Examples:
+  git credential-gitlab version";
 
 pub(super) const VAULT: &str = "\
 Encrypt the files with tokens, where no keyring keeps them; lock and unlock them.

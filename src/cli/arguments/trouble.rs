@@ -23,8 +23,8 @@ Show which program got a token for what, and when; the newest last.
 
 The daemon notes every token that it hands to git, and every time it does not: the program that ran
 git, git's command, the account, and the project if git tells it (credential.useHttpPath). Of
-commands only words without secrets are noted; the rest is shown as \u{2026}. git config can turn it
-off: credential.gitlabJournal=false.";
+commands only words without secrets are noted, and dots for the rest. git config can turn it off:
+credential.gitlabJournal=false.";
 
 pub(super) const LOG_EXAMPLES: &str = "\
 Examples:

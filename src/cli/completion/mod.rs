@@ -2,25 +2,17 @@
 //! with it, and know the hosts and accounts that are linked.
 
 use std::ffi::{OsStr, OsString};
-use std::time::Duration;
 
 use clap::{Arg, Command, CommandFactory};
 use clap_complete::engine::{self, ArgValueCandidates, ArgValueCompleter, CompletionCandidate};
 
-use super::accounts::Accounts;
 use super::arguments::{Arguments, Shell};
-use super::call::{Reply, text};
 use super::error::Error;
 use super::terminal::Terminal;
-use crate::client::Start;
 use crate::credential::printable;
-use crate::protocol::{self, action};
+use known::{At, Project};
 
-/// One page of a server's answer; nobody reads more proposals.
-const MOST_PROJECTS: &str = "100";
-
-/// Longer, and a person types on by themselves.
-const WHILE_TYPING: Duration = Duration::from_secs(2);
+mod known;
 
 /// A proposal and its explanation fit a line.
 const LONGEST: usize = 200;
@@ -39,7 +31,8 @@ pub(super) fn script(shell: Shell, terminal: Terminal) -> Result<u8, Error> {
 /// `complete INDEX WORD...`: what could stand at that place, a line each, with a tab before what
 /// it means. Anything unexpected is nothing: a person is typing.
 pub(super) fn propose(index: usize, words: Vec<OsString>, terminal: Terminal) -> Result<u8, Error> {
-    let mut command = with_candidates(Arguments::command());
+    let at = At::in_words(&words[..index.min(words.len())]);
+    let mut command = with_candidates(Arguments::command(), &at);
     for candidate in engine::complete(&mut command, words, index, None).unwrap_or_default() {
         let value = printable(&candidate.get_value().to_string_lossy(), LONGEST);
         let help = candidate.get_help().map(ToString::to_string).unwrap_or_default();
@@ -50,47 +43,57 @@ pub(super) fn propose(index: usize, words: Vec<OsString>, terminal: Terminal) ->
 }
 
 /// The command line, which knows what is linked.
-fn with_candidates(command: Command) -> Command {
+fn with_candidates(command: Command, at: &At) -> Command {
     command.mut_subcommands(|verb| {
-        verb.mut_args(|argument: Arg| match argument.get_id().as_str() {
-            "host" => argument.add(ArgValueCandidates::new(hosts)),
-            "account" | "name" => argument.add(ArgValueCandidates::new(accounts)),
-            "projects" => argument.add(ArgValueCompleter::new(projects)),
-            _ => argument,
+        let is_doctor = verb.get_name() == "doctor";
+        verb.mut_args(|argument: Arg| {
+            let at = at.clone();
+            match argument.get_id().as_str() {
+                "host" => argument.add(ArgValueCandidates::new(hosts)),
+                "account" | "name" => argument.add(ArgValueCandidates::new(move || accounts(&at))),
+                "projects" => argument.add(completer(move |typed| projects(typed, &at, ""))),
+                "group" => argument.add(completer(move |typed| groups(typed, &at))),
+                "places" => argument.add(completer(move |typed| {
+                    groups(typed, &at).into_iter().chain(projects(typed, &at, "")).collect()
+                })),
+                "remote" if is_doctor => argument.add(completer(move |typed| {
+                    let hosts = hosts().into_iter();
+                    let hosts = hosts.filter(|host| host.get_value().to_string_lossy().starts_with(typed));
+                    let begun = known::address(typed).is_some();
+                    hosts.chain(begun.then(|| projects(typed, &at, ".git")).into_iter().flatten()).collect()
+                })),
+                _ => argument,
+            }
         })
     })
 }
 
+fn completer(propose: impl Fn(&str) -> Vec<CompletionCandidate> + Send + Sync + 'static) -> ArgValueCompleter {
+    ArgValueCompleter::new(move |typed: &OsStr| typed.to_str().map(&propose).unwrap_or_default())
+}
+
 fn hosts() -> Vec<CompletionCandidate> {
-    let mut hosts: Vec<_> = linked().iter().map(|(host, _)| host.clone()).collect();
+    let mut hosts: Vec<_> = At::default().accounts().iter().map(|account| account.short_host()).collect();
     hosts.dedup();
     hosts.into_iter().map(|host| CompletionCandidate::new(host).help(Some("linked".into()))).collect()
 }
 
-fn accounts() -> Vec<CompletionCandidate> {
-    let accounts = linked().into_iter();
-    accounts.map(|(host, label)| CompletionCandidate::new(label).help(Some(format!("at {host}").into()))).collect()
+fn accounts(at: &At) -> Vec<CompletionCandidate> {
+    let described = |host: String| Some(format!("at {host}").into());
+    let accounts = at.accounts().into_iter();
+    accounts.map(|it| CompletionCandidate::new(&it.label).help(described(it.short_host()))).collect()
 }
 
-/// Paths of projects that begin so, as far as the server finds them while a person waits.
-fn projects(typed: &OsStr) -> Vec<CompletionCandidate> {
-    let Some(typed) = typed.to_str() else { return Vec::new() };
-    let search = typed.rsplit('/').next().unwrap_or_default();
-    let request = protocol::request(action::REPOS).with("limit", MOST_PROJECTS).with("search", search);
-    let Ok(mut reply) = Reply::to(&request, Start::Never, WHILE_TYPING) else { return Vec::new() };
-    let mut found = Vec::new();
-    while let Ok(Some(block)) = reply.good_block() {
-        let path = text(&block, "path");
-        if !path.is_empty() && path.starts_with(typed) {
-            found.push(CompletionCandidate::new(path).help(Some(text(&block, "name").into())));
-        }
-    }
-    found
+/// Projects that begin so, by path or, where an address is begun, with it and this ending.
+fn projects(typed: &str, at: &At, ending: &str) -> Vec<CompletionCandidate> {
+    let (begin, at, typed) = known::address(typed).unwrap_or_else(|| (String::new(), at.clone(), typed.into()));
+    let candidate = |Project { path, name }: Project| {
+        CompletionCandidate::new(format!("{begin}{path}{ending}")).help(Some(name.into()))
+    };
+    at.projects(&typed).into_iter().map(candidate).collect()
 }
 
-/// Hosts and account names. No daemon is started for a keystroke.
-fn linked() -> Vec<(String, String)> {
-    let found = Accounts::ask(None, false, Start::Never);
-    let accounts = found.map(|found| found.accounts).unwrap_or_default();
-    accounts.into_iter().map(|account| (account.short_host(), account.label)).collect()
+fn groups(typed: &str, at: &At) -> Vec<CompletionCandidate> {
+    let candidate = |group: String| CompletionCandidate::new(group).help(Some("group".into()));
+    at.groups(typed).into_iter().map(candidate).collect()
 }

@@ -27,10 +27,17 @@ pub(super) struct Folder {
 pub(super) enum There {
     /// Nothing, or an empty directory.
     Nothing,
-    /// A clone of the project.
-    Clone,
+    /// A clone of the project, and which of its remotes that is.
+    Clone(Remote),
     /// Something else, as the end of a sentence: "a clone of …".
     Other(String),
+}
+
+/// A remote of a clone.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Remote {
+    pub(super) name: String,
+    pub(super) url: String,
 }
 
 impl Folder {
@@ -111,34 +118,51 @@ pub(super) fn look(target: &Path, instance: &Instance, path: &str) -> io::Result
     if fs::read_dir(target)?.next().is_none() {
         return Ok(There::Nothing);
     }
-    let config = target.join(".git").join("config");
-    if !config.is_file() {
+    let Some(config) = config_of(target) else {
         return Ok(There::Other("a directory with something else in it".into()));
-    }
-    let remotes = remotes(&config)?;
+    };
+    let mut remotes = remotes(&config)?;
     let linked = [instance.clone()];
-    let is_it = |remote: &String| {
-        let named = named::read(remote, &linked);
+    let is_it = |remote: &Remote| {
+        let named = named::read(&remote.url, &linked);
         named.is_ok_and(|it| it.instance.as_ref() == Some(instance) && it.path.eq_ignore_ascii_case(path))
     };
-    Ok(match remotes.iter().any(is_it) {
-        true => There::Clone,
-        false => There::Other(match remotes.first().and_then(|remote| named::without_user(remote)) {
+    Ok(match remotes.iter().position(is_it) {
+        Some(at) => There::Clone(remotes.swap_remove(at)),
+        None => There::Other(match remotes.first().and_then(|remote| named::without_user(&remote.url)) {
             Some(remote) => format!("a clone of {remote}"),
             None => "a git repository with another remote, or none".into(),
         }),
     })
 }
 
+/// The config file of the repository whose files are in a directory. In a worktree or a submodule
+/// `.git` is a file that names the repository's directory, and that of a worktree names another.
+fn config_of(directory: &Path) -> Option<PathBuf> {
+    let git = directory.join(".git");
+    let repository = match git.is_file() {
+        true => directory.join(fs::read_to_string(&git).ok()?.strip_prefix("gitdir:")?.trim()),
+        false => git,
+    };
+    let shared = fs::read_to_string(repository.join("commondir"));
+    let repository = shared.map(|common| repository.join(common.trim())).unwrap_or(repository);
+    Some(repository.join("config")).filter(|config| config.is_file())
+}
+
 /// The remotes' addresses, as the file has them: no other file, no `insteadOf`, and no question
 /// whose repository it is.
-fn remotes(config: &Path) -> io::Result<Vec<String>> {
+fn remotes(config: &Path) -> io::Result<Vec<Remote>> {
     let mut git = Command::new("git");
     git.args(["config", "-z", "--file"]).arg(config).args(["--get-regexp", r"^remote\..*\.url$"]);
     git.stdin(Stdio::null()).stderr(Stdio::null());
     let output = git.output()?;
     let text = String::from_utf8_lossy(&output.stdout);
-    Ok(text.split_terminator('\0').filter_map(|entry| Some(entry.split_once('\n')?.1.to_owned())).collect())
+    let remote = |entry: &str| {
+        let (key, url) = entry.split_once('\n')?;
+        let name = key.strip_prefix("remote.")?.strip_suffix(".url")?;
+        Some(Remote { name: name.into(), url: url.into() })
+    };
+    Ok(text.split_terminator('\0').filter_map(remote).collect())
 }
 
 #[cfg(test)]
@@ -203,10 +227,32 @@ mod tests {
             ("/srv/group/app.git", false),
         ] {
             fs::write(target.join(".git/config"), format!("[remote \"x\"]\n\turl = {remote}\n")).expect("written");
-            assert_eq!(look() == There::Clone, known, "{remote}");
+            let expected = There::Clone(Remote { name: "x".into(), url: remote.into() });
+            assert_eq!(look() == expected, known, "{remote}");
         }
         let url = "https://bob:hunter2@other.example/group/app.git";
         fs::write(target.join(".git/config"), format!("[remote \"x\"]\n\turl = {url}\n")).expect("written");
         assert_eq!(look(), There::Other("a clone of https://other.example/group/app.git".into()));
+    }
+
+    #[test]
+    fn worktrees_and_submodules_are_clones_too() {
+        let home = tempfile::tempdir().expect("a directory");
+        let instance = Instance::parse("gitlab.example").expect("a host");
+        let target = home.path().join("src/app");
+        let repository = home.path().join("main/.git");
+        fs::create_dir_all(repository.join("worktrees/app")).expect("made");
+        fs::create_dir_all(&target).expect("made");
+        fs::write(repository.join("config"), "[remote \"o\"]\n\turl = https://gitlab.example/group/app\n")
+            .expect("written");
+        fs::write(repository.join("worktrees/app/commondir"), "../..\n").expect("written");
+        for named in ["gitdir: ../../main/.git", "gitdir: ../../main/.git/worktrees/app\n"] {
+            fs::write(target.join(".git"), named).expect("written");
+            assert!(matches!(look(&target, &instance, "group/app"), Ok(There::Clone(_))), "{named}");
+        }
+        for other in ["gitdir: nowhere", "no repository", ""] {
+            fs::write(target.join(".git"), other).expect("written");
+            assert!(matches!(look(&target, &instance, "group/app"), Ok(There::Other(_))), "{other}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! One `git clone`: started, watched, ended if the person wants it.
+//! One `git clone` or `git fetch`: started, watched, ended if the person wants it.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -6,6 +6,7 @@ use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
+use super::folder::Remote;
 use super::said::{self, Progress, Reason};
 use super::stop::Stop;
 
@@ -49,7 +50,7 @@ pub(super) struct Git {
     pub(super) progress: bool,
 }
 
-/// How a clone ended.
+/// How it ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Ended {
     /// It is whole.
@@ -66,38 +67,36 @@ pub(super) enum Ended {
 impl Git {
     /// Clones, and tells how far it is.
     pub(super) fn clone(&self, url: &str, to: &Path, stop: &Stop, tell: impl FnMut(Progress)) -> Ended {
-        let mut child = match self.command(url, to).spawn() {
-            Ok(child) => child,
-            Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
-                return Ended::Badly(Reason::other("git is not installed, or not on PATH"));
-            }
-            Err(why) => return Ended::Badly(Reason::other(format!("git could not be run: {why}"))),
-        };
-        let said = read(child.stderr.take().expect("it is a pipe"));
-        let (ended, lines) = watch(&mut child, &said, stop, tell);
-        match ended {
-            Some(status) if status.success() => Ended::Well { empty: said::is_empty(&lines) },
-            // Ctrl-C may reach git before us.
-            Some(status) if was_interrupted(status) => {
-                stop.now();
-                Ended::Stopped
-            }
-            Some(_) if stop.is_now() => Ended::Stopped,
-            Some(status) if status.code().is_none() => Ended::Badly(Reason::other(format!("git was ended: {status}"))),
-            Some(_) => Ended::Badly(said::reason(&lines)),
-            None => Ended::Stopped,
-        }
+        let mut git = self.command("clone", None);
+        git.arg("--").arg(url).arg(to);
+        run(git, stop, tell)
     }
 
-    fn command(&self, url: &str, to: &Path) -> Command {
+    /// Fetches into a clone; with `url`, from there in place of the remote's own address.
+    pub(super) fn fetch(
+        &self,
+        clone: &Path,
+        remote: &Remote,
+        url: Option<&str>,
+        stop: &Stop,
+        tell: impl FnMut(Progress),
+    ) -> Ended {
+        // The longest wins, and no other is as long as the whole address.
+        let instead = url.map(|url| format!("url.{url}.insteadOf={}", remote.url));
+        let mut git = self.command("fetch", instead);
+        git.current_dir(clone).arg("--").arg(&remote.name);
+        run(git, stop, tell)
+    }
+
+    fn command(&self, verb: &str, setting: Option<String>) -> Command {
         let mut git = Command::new("git");
-        for (key, value) in &self.settings {
-            git.arg("-c").arg(format!("{key}={value}"));
+        let settings = self.settings.iter().map(|(key, value)| format!("{key}={value}"));
+        for setting in settings.chain(setting) {
+            git.arg("-c").arg(setting);
         }
-        git.arg("clone");
+        git.arg(verb);
         git.args(self.progress.then_some("--progress"));
         git.args(self.submodules.then_some("--recurse-submodules"));
-        git.arg("--").arg(url).arg(to);
         // Nobody could tell which of several clones asks, so none does: our helper has the
         // token or says why not.
         git.env("GIT_TERMINAL_PROMPT", "0").env("GIT_ASKPASS", "").env("LC_ALL", "C");
@@ -106,6 +105,30 @@ impl Git {
         }
         git.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         git
+    }
+}
+
+fn run(mut git: Command, stop: &Stop, tell: impl FnMut(Progress)) -> Ended {
+    let mut child = match git.spawn() {
+        Ok(child) => child,
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
+            return Ended::Badly(Reason::other("git is not installed, or not on PATH"));
+        }
+        Err(why) => return Ended::Badly(Reason::other(format!("git could not be run: {why}"))),
+    };
+    let said = read(child.stderr.take().expect("it is a pipe"));
+    let (ended, lines) = watch(&mut child, &said, stop, tell);
+    match ended {
+        Some(status) if status.success() => Ended::Well { empty: said::is_empty(&lines) },
+        // Ctrl-C may reach git before us.
+        Some(status) if was_interrupted(status) => {
+            stop.now();
+            Ended::Stopped
+        }
+        Some(_) if stop.is_now() => Ended::Stopped,
+        Some(status) if status.code().is_none() => Ended::Badly(Reason::other(format!("git was ended: {status}"))),
+        Some(_) => Ended::Badly(said::reason(&lines)),
+        None => Ended::Stopped,
     }
 }
 

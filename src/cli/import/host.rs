@@ -1,9 +1,9 @@
 //! What is needed to know of a GitLab before something is cloned from it.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use super::git::Git;
-use super::said::Kind;
+use super::streak::Streak;
 use crate::absent;
 use crate::cli::accounts::{Account, Accounts};
 use crate::cli::chain::Chain;
@@ -17,10 +17,6 @@ use crate::label;
 use crate::place::Place;
 use crate::protocol::{Code, Failure, State};
 
-/// So many projects in a row, each tried several times where that can help: the next one fares no
-/// better. Twice as many as are cloned at a time.
-const GIVE_UP_AFTER: u32 = 8;
-
 /// Seconds without a byte after which git gives up, unless git config says something else. A
 /// GitLab that is at work says so every few seconds.
 const SILENCE: &str = "60";
@@ -33,9 +29,7 @@ pub(super) struct Host {
     /// git does not ask us yet, unless it is told so for each command.
     pub(super) unconfigured: bool,
     accounts: Vec<Account>,
-    /// For how many projects in a row there was no server or no token, and which of the two the
-    /// last time.
-    in_vain: Mutex<(u32, Kind)>,
+    streak: Mutex<Streak>,
 }
 
 impl Host {
@@ -48,13 +42,8 @@ impl Host {
         terminal: Terminal,
     ) -> Result<Self, Error> {
         let accounts: Vec<Account> = found.of(instance).cloned().collect();
-        let mut host = Self {
-            instance: instance.clone(),
-            git,
-            unconfigured: false,
-            accounts,
-            in_vain: Mutex::new((0, Kind::Other)),
-        };
+        let mut host =
+            Self { instance: instance.clone(), git, unconfigured: false, accounts, streak: Mutex::default() };
         host.check(account)?;
         if account.is_some() {
             host.git.without.push(ACCOUNT_VARIABLE); // the command line goes before the environment
@@ -135,20 +124,9 @@ impl Host {
         nearest.or_else(|| self.accounts.iter().find(|account| account.default))
     }
 
-    /// A project was cloned, or why it was not.
-    pub(super) fn note(&self, failed: Option<Kind>) {
-        let mut in_vain = self.in_vain.lock().expect("nobody panics here");
-        match failed {
-            Some(kind @ (Kind::Unreachable | Kind::NoToken)) => *in_vain = (in_vain.0 + 1, kind),
-            Some(Kind::Refused | Kind::Unseen) | None => in_vain.0 = 0,
-            Some(Kind::Other) => {} // it is about this machine
-        }
-    }
-
-    /// Why it makes no sense to go on, if it doesn't.
-    pub(super) fn is_hopeless(&self) -> Option<Kind> {
-        let (projects, kind) = *self.in_vain.lock().expect("nobody panics here");
-        (projects >= GIVE_UP_AFTER).then_some(kind)
+    /// How the last projects fared.
+    pub(super) fn streak(&self) -> MutexGuard<'_, Streak> {
+        self.streak.lock().expect("nobody panics here")
     }
 }
 
@@ -170,13 +148,7 @@ mod tests {
         let evil = Account { label: "x@evil.example/".into(), paths: Vec::new(), default: false, ..example() };
         let instance = Instance::parse("gitlab.example").expect("a host");
         let accounts = vec![alice, bob, evil];
-        let host = Host {
-            instance,
-            git: Git::default(),
-            unconfigured: false,
-            accounts,
-            in_vain: Mutex::new((0, Kind::Other)),
-        };
+        let host = Host { instance, git: Git::default(), unconfigured: false, accounts, streak: Mutex::default() };
         for (path, account, url) in [
             ("group/app", None, "https://gitlab.example/group/app.git"),
             ("group/app", Some("alice"), "https://gitlab.example/group/app.git"),

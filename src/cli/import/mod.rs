@@ -2,9 +2,11 @@
 //!
 //! ```text
 //! plan -> named -> layout            which project is meant, and which directory is its
-//! plan -> reach, picker              which projects there are, and which of them
+//! plan -> reach, waiting             which projects there are
+//! plan -> picker                     which of them are wanted
 //! plan -> host                       how git gets at a GitLab
 //! crew -> folder, part, git -> said  many at a time: look, clone aside, put in place
+//! host -> streak                     when the next project would fare no better
 //! show -> screen, stop               what the person sees, and Ctrl-C
 //! identity                           who commits in the clones are by
 //! ```
@@ -21,7 +23,7 @@ use super::terminal::Terminal;
 use crate::client::Start;
 use crate::credential::printable;
 use crate::protocol::{Code, Failure};
-use crew::{Done, Job};
+use crew::{Crew, Done, Job};
 use folder::Folder;
 use identity::Clone;
 use plan::{Plan, Planned};
@@ -45,6 +47,8 @@ mod said;
 mod screen;
 mod show;
 mod stop;
+mod streak;
+mod waiting;
 
 /// Clones what is wanted.
 pub(super) fn run(wanted: &Import, terminal: Terminal) -> Result<u8, Error> {
@@ -78,7 +82,7 @@ fn carry_out(plan: &Plan, wanted: &Import, terminal: Terminal) -> Result<u8, Err
     })?;
     let show = Show::new(terminal, wanted.json, plan.projects.len());
     let (stop, on_signals) = Stop::on_signals();
-    let jobs = jobs(plan, |path, why| {
+    let jobs = jobs(plan, wanted.fetch, |path, why| {
         show.done(path, &folder.shown(printable(path, 300).as_ref()), &Done::Failed(Reason::other(why)));
     });
     let here = Mutex::new(Vec::new());
@@ -93,7 +97,9 @@ fn carry_out(plan: &Plan, wanted: &Import, terminal: Terminal) -> Result<u8, Err
             here.lock().expect("nobody panics here").push((job, done));
         }
     };
-    crew::work(&jobs, wanted.jobs, &folder, &stop, |job| show.begin(job), done);
+    let begin = |job| -> Box<dyn FnMut(_)> { show.begin(job) };
+    let crew = Crew { folder: &folder, stop: &stop, at_a_time: wanted.jobs, begin: &begin };
+    crew.work(&jobs, |job, reason| show.put_off(&job.path, &reason.text), done);
     folder.tidy();
     let (counts, here) = (show.end(), here.into_inner().expect("nobody panics here"));
     let named: Vec<&str> = here.iter().filter_map(|(job, _)| job.typed.as_deref()).collect();
@@ -109,7 +115,7 @@ fn carry_out(plan: &Plan, wanted: &Import, terminal: Terminal) -> Result<u8, Err
     }
     drop(on_signals); // nothing is left that Ctrl-C could stop, but a question
     if wanted.identity || !wanted.json {
-        let ours = here.iter().filter(|(_, done)| wanted.identity || *done != Done::Present);
+        let ours = here.iter().filter(|(_, done)| wanted.identity || matches!(done, Done::Cloned { .. }));
         let clone = |job: &Job| Clone {
             instance: job.host.instance.clone(),
             account: job.account.clone(),
@@ -123,21 +129,25 @@ fn carry_out(plan: &Plan, wanted: &Import, terminal: Terminal) -> Result<u8, Err
 /// Why a project was refused, with the account that was, and where: nobody else knows which of
 /// several it was.
 fn named_reason(job: &Job, Reason { kind, text }: Reason) -> Reason {
-    let Job { host, path, account, typed, .. } = job;
+    let Job { host, path, url, account, typed, .. } = job;
     let instance = &host.instance;
     let who = account.as_ref().map_or_else(|| instance.to_string(), |account| format!("{account} at {instance}"));
     let is_group = || typed.is_some() && seen::group(instance, account.as_deref(), path) == Some(true);
     let text = match kind {
         Kind::Unseen if is_group() => format!("it is a group; to import what is in it: --group {path}"),
         Kind::Unseen => format!("{who} does not see it"),
-        Kind::Refused => format!("{who}: {text}"),
-        Kind::Unreachable | Kind::NoToken | Kind::Other => text,
+        Kind::Refused | Kind::Banned => format!("{who}: {text}"),
+        Kind::Elsewhere => format!(
+            "git did not go to {url} (an insteadOf in its config?): {text} \
+             To see where it goes: git credential-gitlab doctor {url}"
+        ),
+        Kind::Unreachable | Kind::Troubled | Kind::NoToken | Kind::Other => text,
     };
     Reason { kind, text }
 }
 
 /// What can be begun; the rest is told, and why.
-fn jobs(plan: &Plan, unfit: impl Fn(&str, String)) -> Vec<Job> {
+fn jobs(plan: &Plan, fetch: bool, unfit: impl Fn(&str, String)) -> Vec<Job> {
     let paths: Vec<&str> = plan.projects.iter().map(|project| project.path.as_str()).collect();
     let mut jobs = Vec::new();
     for (Planned { host, path, account, typed }, collision) in plan.projects.iter().zip(layout::collisions(&paths)) {
@@ -149,6 +159,8 @@ fn jobs(plan: &Plan, unfit: impl Fn(&str, String)) -> Vec<Job> {
                 url: host.url(path, account.as_deref()),
                 directories: layout::directories(path),
                 account: host.label(path, account.as_deref()),
+                account_named: account.is_some(),
+                fetch,
                 typed: typed.clone(),
             }),
         }

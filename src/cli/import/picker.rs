@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use inquire::error::CustomUserError;
+use inquire::list_option::ListOption;
+use inquire::validator::{ErrorMessage, Validation};
 use inquire::{InquireError, MultiSelect};
 
 use super::reach::Project;
@@ -13,20 +16,21 @@ struct Choice(Project);
 
 impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(project) = self;
+        let Self(Project { path, access, archived }) = self;
         // Longer than any path; a terminal would obey what is in a hostile one.
-        f.write_str(&printable(&project.path, 1000))?;
-        f.write_str(if project.archived { " (archived)" } else { "" })
+        write!(f, "{}  {access}{}", printable(path, 1000), if *archived { " (archived)" } else { "" })
     }
 }
 
 /// The projects that are chosen; none if the person thinks better of it.
 pub(super) fn choose(projects: Vec<Project>) -> Result<Vec<Project>, Error> {
+    let question = format!("Import which projects? ({})", projects.len());
     let choices = projects.into_iter().map(Choice).collect();
-    let prompt = MultiSelect::new("Import which projects?", choices)
+    let prompt = MultiSelect::new(&question, choices)
         .with_help_message("type to search, space to choose, Enter to import, Esc to leave")
+        .with_validator(some)
         .with_formatter(&|chosen| match chosen.len() {
-            1 => chosen[0].value.to_string(),
+            1 => printable(&chosen[0].value.0.path, 1000),
             several => format!("{several} projects"),
         });
     match prompt.prompt() {
@@ -35,4 +39,10 @@ pub(super) fn choose(projects: Vec<Project>) -> Result<Vec<Project>, Error> {
         Err(InquireError::IO(why)) => Err(Error::Terminal(why)),
         Err(why) => Err(Error::Terminal(std::io::Error::other(why.to_string()))),
     }
+}
+
+/// Who presses Enter on a row means that row, and has to say so.
+fn some(chosen: &[ListOption<&Choice>]) -> Result<Validation, CustomUserError> {
+    let advice = || ErrorMessage::Custom("the space bar chooses the project under the cursor; then press Enter".into());
+    Ok(if chosen.is_empty() { Validation::Invalid(advice()) } else { Validation::Valid })
 }

@@ -7,10 +7,12 @@ use super::git::Git;
 use super::host::Host;
 use super::named::{self, Named, NotNamed};
 use super::reach::{self, Project};
+use super::waiting::Waiting;
 use super::{picker, usage};
 use crate::cli::accounts::Accounts;
 use crate::cli::arguments::Import;
 use crate::cli::error::Error;
+use crate::cli::seen;
 use crate::cli::terminal::Terminal;
 use crate::cli::whose;
 use crate::instance::Instance;
@@ -110,22 +112,40 @@ impl<'a> Hosts<'a> {
     fn group(&mut self, typed: &str) -> Result<Vec<Planned>, Error> {
         let group = self.read(typed)?;
         let instance = self.meant(group.instance)?;
-        let projects = self.reach(&instance, Some(&group.path))?;
+        let projects = self.reach(&instance, Some(&group.path));
+        let projects = projects.map_err(|why| self.rather_a_project(&instance, &group.path, why))?;
         self.planned(&instance, below(projects, &group.path, self.terminal)?)
+    }
+
+    /// Why there is no such group: it may be a project's path.
+    fn rather_a_project(&mut self, instance: &Instance, path: &str, why: Error) -> Error {
+        let Error::Refused(said) = &why else { return why };
+        let account = self.open(instance).ok().and_then(|host| host.label(path, self.wanted.account.as_deref()));
+        let is_project = |account: String| seen::project(instance, &account, path) == Some(true);
+        match seen::is_no_group(said) && account.is_some_and(is_project) {
+            true => {
+                let text = format!("{path} is a project; to import it: git credential-gitlab import {path}");
+                Failure::new(Code::Refused, text).into()
+            }
+            false => why,
+        }
     }
 
     /// Those that the person chooses from all.
     fn choice(&mut self) -> Result<Vec<Planned>, Error> {
         let instance = self.meant(None)?;
         let projects = self.reach(&instance, None)?;
+        if projects.is_empty() {
+            return Err(Failure::new(Code::Failed, format!("there is no project that you reach at {instance}")).into());
+        }
         self.planned(&instance, picker::choose(projects)?)
     }
 
     fn reach(&mut self, instance: &Instance, group: Option<&str>) -> Result<Vec<Project>, Error> {
         self.open(instance)?;
-        self.terminal.detail(&format!("asking {instance} for projects"));
-        let account = whose::account(self.wanted.account.as_deref());
-        reach::projects(instance, account.as_deref(), group, self.wanted.min_access.as_deref())
+        let Import { account, min_access, .. } = self.wanted;
+        let (account, waiting) = (whose::account(account.as_deref()), Waiting::on(self.terminal, instance));
+        reach::projects(instance, account.as_deref(), group, min_access.as_deref(), |count| waiting.so_far(count))
     }
 
     fn planned(&mut self, instance: &Instance, projects: Vec<Project>) -> Result<Vec<Planned>, Error> {

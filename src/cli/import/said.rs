@@ -1,4 +1,4 @@
-//! What `git clone` says on stderr: how far it is, and why it failed. In English: it is run so.
+//! What `git clone` and `git fetch` say on stderr: how far it is, and why it failed. In English: it is run so.
 //!
 //! Lines that begin with `remote:` are the server's, and may say anything.
 
@@ -18,14 +18,32 @@ pub(super) struct Progress {
 pub(super) enum Kind {
     /// The server answered, and said no.
     Refused,
+    /// It takes no login from this address for a while.
+    Banned,
     /// For this account there is no such project: GitLab does not tell why.
     Unseen,
-    /// It was not reached, or was in trouble: that may pass.
+    /// It was not reached, or wants to be left alone.
     Unreachable,
+    /// It answered, and was in trouble with this project: its storage, say.
+    Troubled,
     /// The daemon had no token for git, and said why.
     NoToken,
+    /// git did not go to the address that it was given.
+    Elsewhere,
     /// Anything else.
     Other,
+}
+
+impl Kind {
+    /// Whether another project would fare no better.
+    pub(super) fn is_for_all(self) -> bool {
+        matches!(self, Kind::Banned | Kind::Unreachable | Kind::NoToken)
+    }
+
+    /// Whether it may be over in a moment.
+    pub(super) fn may_pass(self) -> bool {
+        matches!(self, Kind::Unreachable | Kind::Troubled)
+    }
 }
 
 /// Why a clone failed.
@@ -66,9 +84,8 @@ pub(super) fn is_empty(lines: &[String]) -> bool {
     lines.iter().any(|line| line.starts_with("warning: You appear to have cloned an empty repository"))
 }
 
-/// What broke off a connection, in the words of curl and git.
-const BROKEN: [&str; 9] = [
-    "unable to access",
+/// What broke off an answer that had begun, in the words of curl and git.
+const BROKEN: [&str; 8] = [
     "RPC failed",
     "early EOF",
     "unexpected disconnect",
@@ -98,14 +115,16 @@ pub(super) fn reason(lines: &[String]) -> Reason {
     let words = text("remote:").filter(|line| line.chars().any(char::is_alphabetic)).collect::<Vec<_>>().join(" ");
     let fatal = text("fatal:").chain(text("error:")).find(|line| !line.is_empty()).map(told);
     let fatal = fatal.or_else(|| lines.iter().map(|line| told(line)).rfind(|line| !line.is_empty()));
-    let fatal = fatal.unwrap_or_else(|| "git clone failed without a word".into());
+    let fatal = fatal.unwrap_or_else(|| "git failed without a word".into());
     let server = |otherwise: &str| if words.is_empty() { otherwise.to_owned() } else { told(&words) };
     match status(lines) {
         Some(404) if !submodule && (words.is_empty() || words.contains("project you were looking for")) => {
             Reason { kind: Kind::Unseen, text: String::new() } // whoever knows the account has the words
         }
         Some(404) => whole(Kind::Refused, server("there is no such project, or it is not yours to see (404)")),
-        Some(status @ (408 | 425 | 429 | 500..)) => whole(Kind::Unreachable, format!("the server answered {status}")),
+        Some(429) => whole(Kind::Unreachable, "the server answered 429: it was asked too often".into()),
+        Some(status @ (408 | 425 | 500..)) => whole(Kind::Troubled, format!("the server answered {status}")),
+        Some(403) if words.contains("Too many failed authentication attempts") => whole(Kind::Banned, server("")),
         Some(status) => whole(Kind::Refused, server(&format!("the server answered {status}"))),
         None if says("Authentication failed") => whole(
             Kind::Refused,
@@ -114,7 +133,10 @@ pub(super) fn reason(lines: &[String]) -> Reason {
         None if says("terminal prompts disabled") => {
             whole(Kind::Other, "git got no token; to see why: git credential-gitlab status".into())
         }
-        None if BROKEN.iter().any(|part| says(part)) => whole(Kind::Unreachable, fatal),
+        None if says("unable to access") => whole(Kind::Unreachable, fatal),
+        // Never said of http.
+        None if says("Could not read from remote repository") => whole(Kind::Elsewhere, fatal),
+        None if BROKEN.iter().any(|part| says(part)) => whole(Kind::Troubled, fatal),
         None => whole(Kind::Other, fatal),
     }
 }
@@ -172,7 +194,7 @@ mod tests {
                 Kind::Refused,
                 "You are not allowed to download code from this project.",
             ),
-            ("fatal: unable to access 'http://h/': The requested URL returned error: 503", Kind::Unreachable, "503"),
+            ("fatal: unable to access 'http://h/': The requested URL returned error: 503", Kind::Troubled, "503"),
             (
                 "error: RPC failed; HTTP 429 curl 22 The requested URL returned error: 429\nfatal: early EOF",
                 Kind::Unreachable,
@@ -183,7 +205,13 @@ mod tests {
                 Kind::Unreachable,
                 "Failed to connect",
             ),
-            ("error: RPC failed; curl 18 transfer closed\nfatal: early EOF", Kind::Unreachable, "early EOF"),
+            ("error: RPC failed; curl 18 transfer closed\nfatal: early EOF", Kind::Troubled, "early EOF"),
+            (
+                "remote: Too many failed authentication attempts from this IP\n\
+                 fatal: unable to access 'http://h/x.git/': The requested URL returned error: 403",
+                Kind::Banned,
+                "Too many failed authentication attempts from this IP",
+            ),
             (
                 "git-credential-gitlab: the login of alice has ended; to link it again: …\n\
                  fatal: could not read Username for 'http://h': terminal prompts disabled",
@@ -194,6 +222,12 @@ mod tests {
                 "remote: HTTP Basic: Access denied.\nfatal: Authentication failed for 'http://h/'",
                 Kind::Refused,
                 "HTTP Basic",
+            ),
+            (
+                "kex_exchange_identification: Connection closed by remote host\n\
+                 fatal: Could not read from remote repository.\n\nPlease make sure you have the correct access rights",
+                Kind::Elsewhere,
+                "Could not read from remote repository",
             ),
             ("fatal: write error: No space left on device", Kind::Other, "No space left"),
             (

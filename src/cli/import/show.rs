@@ -47,21 +47,42 @@ struct Bars {
 pub(super) struct Counts {
     pub(super) cloned: usize,
     pub(super) present: usize,
+    /// Of those that were present.
+    pub(super) fetched: usize,
     pub(super) refused: usize,
     pub(super) unreached: usize,
     pub(super) otherwise: usize,
+    /// Of those that failed: the same command would get no more.
+    pub(super) for_good: usize,
     /// stdout could not be written.
     pub(super) unheard: bool,
 }
 
 impl Counts {
+    fn add(&mut self, done: &Done) {
+        let reason = match done {
+            Done::Cloned { .. } => return self.cloned += 1,
+            Done::Present { fetched } => {
+                self.present += 1;
+                return self.fetched += usize::from(*fetched);
+            }
+            Done::Failed(reason) => reason,
+        };
+        *match reason.kind {
+            Kind::Refused | Kind::Unseen | Kind::Banned => &mut self.refused,
+            Kind::Unreachable | Kind::Troubled => &mut self.unreached,
+            Kind::NoToken | Kind::Elsewhere | Kind::Other => &mut self.otherwise,
+        } += 1;
+        self.for_good += usize::from(matches!(reason.kind, Kind::Refused | Kind::Unseen | Kind::Elsewhere));
+    }
+
     pub(super) fn failed(&self) -> usize {
         self.refused + self.unreached + self.otherwise
     }
 
     /// Whether the same command could get more than this one did.
     pub(super) fn may_pass(&self) -> bool {
-        self.failed() > self.refused
+        self.failed() > self.for_good
     }
 
     pub(super) fn all(&self) -> usize {
@@ -79,9 +100,10 @@ impl Counts {
         }
     }
 
-    /// `cloned 3, present 1, failed 2`
+    /// `cloned 3, present 1 (fetched 1), failed 2`
     pub(super) fn phrase(&self) -> String {
-        format!("cloned {}, present {}, failed {}", self.cloned, self.present, self.failed())
+        let fetched = if self.fetched > 0 { format!(" (fetched {})", self.fetched) } else { String::new() };
+        format!("cloned {}, present {}{fetched}, failed {}", self.cloned, self.present, self.failed())
     }
 }
 
@@ -113,12 +135,21 @@ impl Show {
         })
     }
 
+    /// A project failed, and will be tried again.
+    pub(super) fn put_off(&self, path: &str, why: &str) {
+        let _ = self.aside(|| {
+            self.terminal.detail(&format!("{path}: {why}; it is tried again when the others are done"));
+            Ok(())
+        });
+    }
+
     /// A project is done.
     pub(super) fn done(&self, path: &str, directory: &Path, done: &Done) {
         let (result, detail) = match done {
             Done::Cloned { empty: true } => ("cloned", "the repository is empty"),
             Done::Cloned { empty: false } => ("cloned", ""),
-            Done::Present => ("present", ""),
+            Done::Present { fetched: true } => ("present", "fetched"),
+            Done::Present { fetched: false } => ("present", ""),
             Done::Failed(reason) => ("failed", reason.text.as_str()),
         };
         let directory = directory.display().to_string();
@@ -135,15 +166,7 @@ impl Show {
             false => self.terminal.print(&format!("{result} {path} in {directory} ({detail})")),
         });
         let mut counts = self.counts.lock().expect("nobody panics here");
-        *match done {
-            Done::Cloned { .. } => &mut counts.cloned,
-            Done::Present => &mut counts.present,
-            Done::Failed(reason) => match reason.kind {
-                Kind::Refused | Kind::Unseen => &mut counts.refused,
-                Kind::Unreachable => &mut counts.unreached,
-                Kind::NoToken | Kind::Other => &mut counts.otherwise,
-            },
-        } += 1;
+        counts.add(done);
         counts.unheard |= said.is_err();
         if let Some(bars) = &self.bars {
             bars.total.set_message(if counts.failed() > 0 {

@@ -48,6 +48,8 @@ pub const NO_KEYSET: &str = "405";
 pub struct Wanted {
     /// With this in the name or path.
     pub search: Option<String>,
+    /// Or in the path of a group around it.
+    pub search_paths: bool,
     /// Below this group.
     pub group: Option<String>,
     /// With at least this role.
@@ -110,14 +112,20 @@ impl GitLab {
     /// Where those of a range of numbers are in which the account has at least this role. Nothing
     /// but their numbers is of interest, so `simple` spares the server the rest.
     pub fn those_with(&self, level: u32, wanted: &Wanted, (first, last): (u64, u64)) -> Result<Url, Trouble> {
-        // A group's list can't be cut by numbers; its projects are found among all.
-        let mut page = self.listing(&Wanted { group: None, ..wanted.clone() })?;
+        let mut page = self.listing(wanted)?;
         page.query_pairs_mut()
             .append_pair("simple", "true")
             .append_pair("per_page", &PER_PAGE.to_string())
             .append_pair("id_after", &first.saturating_sub(1).to_string())
             .append_pair("id_before", &last.saturating_add(1).to_string())
             .append_pair("min_access_level", &level.to_string());
+        Ok(page)
+    }
+
+    /// The same for a group, whose list can't be cut by numbers: where the first page of them is.
+    pub fn those_of_group_with(&self, level: u32, wanted: &Wanted) -> Result<Url, Trouble> {
+        let mut page = self.first_page(&Wanted { min_access: Some(level), ..wanted.clone() }, PER_PAGE, false)?;
+        page.query_pairs_mut().append_pair("simple", "true");
         Ok(page)
     }
 
@@ -143,6 +151,9 @@ impl GitLab {
         }
         if let Some(text) = &wanted.search {
             query.append_pair("search", text);
+        }
+        if wanted.search_paths {
+            query.append_pair("search_namespaces", "true");
         }
         if wanted.archived {
             query.append_pair("archived", "true");

@@ -94,6 +94,7 @@ const PRINTABLE: &[&str] = &[
     "response_type",
     "scope",
     "search",
+    "search_namespaces",
     "service",
     "simple",
     "sort",

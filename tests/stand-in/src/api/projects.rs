@@ -96,6 +96,8 @@ pub(super) fn list(world: &World, call: &Call, caller: Option<Caller>, group: Op
     let (after, before) = (cut("id_after"), cut("id_before"));
     let archived = call.query.get("archived").map(|text| text == "true");
     let search = call.query.get("search").map(str::to_lowercase);
+    // Otherwise only the project's own name counts.
+    let around = call.query.get("search_namespaces") == Some("true");
     let mut found: Vec<&Project> = world
         .projects
         .iter()
@@ -107,7 +109,10 @@ pub(super) fn list(world: &World, call: &Call, caller: Option<Caller>, group: Op
             (!member || level.is_some())
                 && min_level.is_none_or(|min| level.is_some_and(|level| u64::from(level) >= min))
         })
-        .filter(|project| search.as_ref().is_none_or(|text| project.path.to_lowercase().contains(text)))
+        .filter(|project| {
+            let searched = if around { &project.path } else { project.slug() };
+            search.as_ref().is_none_or(|text| searched.to_lowercase().contains(text))
+        })
         .collect();
     found.sort_by_key(|project| project.id);
     if !ascending {

@@ -68,16 +68,18 @@ pub(crate) async fn serve(shared: &Shared, call: &Call, body: Incoming) -> Respo
         Err(refusal) => (refusal.who.clone(), refusal.whole()),
         Ok(pass) => {
             let response = backend::run(&pass, call, target.end, body).await;
-            let response = response.unwrap_or_else(|error| {
-                // What GitLab says when Gitaly is not there.
-                Answer::text(503, format!("The git server, Gitaly, is not available: {error}")).whole()
-            });
+            let response = response.unwrap_or_else(|error| gitaly_away(&error.to_string()).whole());
             (pass.username, response)
         }
     };
     let mut response = response;
     response.extensions_mut().insert(crate::server::Who(who));
     response
+}
+
+/// What GitLab says when Gitaly is not there.
+fn gitaly_away(why: &str) -> Answer {
+    Answer::text(503, format!("The git server, Gitaly, is not available: {why}"))
 }
 
 fn admit(shared: &Shared, call: &Call, target: &Target) -> Result<access::Pass, Answer> {
@@ -101,5 +103,10 @@ fn admit(shared: &Shared, call: &Call, target: &Target) -> Result<access::Pass, 
     if let Some(new) = world.modes.moved.get(project).filter(|_| call.method == Method::GET) {
         return Err(Answer::redirect(301, &world.site.url(&format!("/{new}.git{}?{}", target.end, call.raw_query))));
     }
-    access::check(world, call, project, target.service)
+    let pass = access::check(world, call, project, target.service)?;
+    if let Some(times @ 1..) = world.modes.storage_away.get_mut(project) {
+        *times -= 1;
+        return Err(gitaly_away("the storage is away"));
+    }
+    Ok(pass)
 }

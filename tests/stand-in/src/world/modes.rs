@@ -39,6 +39,9 @@ pub struct Modes {
     /// Old paths of renamed projects that GitLab still remembers, with the new ones: git and the
     /// API are redirected from there, with a 301.
     pub moved: BTreeMap<String, String>,
+    /// For how many requests of git the storage of a project is away still: GitLab answers 503 where
+    /// Gitaly does not (§2.2), and serves the projects on its other storages.
+    pub storage_away: BTreeMap<String, u32>,
     /// Only maintainers may push to the default branch, as GitLab sets up new projects. It shows in
     /// the API alone; git is not stopped.
     pub protected_default_branch: bool,
@@ -62,6 +65,7 @@ impl Default for Modes {
             lfs: true,
             sso_enforced: BTreeMap::new(),
             moved: BTreeMap::new(),
+            storage_away: BTreeMap::new(),
             protected_default_branch: false,
             protected_branches: Vec::new(),
         }

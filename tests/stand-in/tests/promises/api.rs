@@ -84,9 +84,10 @@ fn a_shared_project_is_reached_without_permissions_that_say_so() {
     scene.gitlab.share("alice", "lent", Role::Developer);
     let token = scene.pair("read_api").access_token;
     let list = |query: &str| scene.get(&format!("/api/v4/projects?membership=true&{query}"), &token).json();
-    let lent = list("search=lent");
+    assert_eq!(list("search=lent"), json!([]), "only the project's own name is searched");
+    let lent = list("search=lent&search_namespaces=true");
     assert_eq!(lent[0]["permissions"], json!({"project_access": null, "group_access": null}));
-    let found = |query: &str| list(&format!("search=lent&{query}")).as_array().unwrap().len();
+    let found = |query: &str| list(&format!("search=lent&search_namespaces=true&{query}")).as_array().unwrap().len();
     assert_eq!((found("min_access_level=30"), found("min_access_level=40")), (1, 0));
     let id = lent[0]["id"].as_u64().unwrap();
     assert_eq!((found(&format!("id_after={id}")), found(&format!("id_before={}", id + 1))), (0, 1));
