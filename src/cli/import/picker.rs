@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use console::Term;
 use inquire::error::CustomUserError;
 use inquire::list_option::ListOption;
 use inquire::validator::{ErrorMessage, Validation};
@@ -9,6 +10,7 @@ use inquire::{InquireError, MultiSelect};
 
 use super::reach::Project;
 use crate::cli::error::Error;
+use crate::cli::interrupt;
 use crate::credential::printable;
 
 /// A project as it is shown.
@@ -33,9 +35,15 @@ pub(super) fn choose(projects: Vec<Project>) -> Result<Vec<Project>, Error> {
             1 => printable(&chosen[0].value.0.path, 1000),
             several => format!("{several} projects"),
         });
+    // The cursor is hidden while the list is drawn.
+    let _shown_again = interrupt::instead(|| {
+        let _ = Term::stderr().show_cursor(); // there may be nobody to see it
+        interrupt::end();
+    });
     match prompt.prompt() {
         Ok(chosen) => Ok(chosen.into_iter().map(|Choice(project)| project).collect()),
-        Err(InquireError::OperationCanceled | InquireError::OperationInterrupted) => Ok(Vec::new()),
+        Err(InquireError::OperationCanceled) => Ok(Vec::new()),
+        Err(InquireError::OperationInterrupted) => interrupt::end(),
         Err(InquireError::IO(why)) => Err(Error::Terminal(why)),
         Err(why) => Err(Error::Terminal(std::io::Error::other(why.to_string()))),
     }
