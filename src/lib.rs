@@ -10,7 +10,7 @@
 //! ```text
 //! helper, cli -> client -> endpoint, protocol, place -> instance, credential
 //! cli, daemon -> access, absent, unreached, again -> label, rights, idn -> instance; shell
-//! daemon/server -> journal -> asker -> words
+//! daemon/server -> admission; journal -> asker -> words
 //! daemon/server -> link, examine, vault, accounts -> account -> renewal, notices -> schedule, lid, gitlab, store -> secret, clock
 //! ```
 //!

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use gitlab_stand_in::{Endpoint, Fault, What, When};
 
-use crate::support::{HELPER, PATIENCE, Sandbox, Started, eventually, make_private, now, run};
+use crate::renewing::unsaved;
+use crate::support::second::Second;
+use crate::support::{PATIENCE, Sandbox, eventually, now};
 
 fn answer(code: u16, body: &str) -> What {
     What::Status { code, headers: vec![("Content-Type".into(), "application/json".into())], body: body.into() }
@@ -101,61 +103,35 @@ fn two_daemons_and_many_expiries_lose_nothing() {
     let sandbox = Sandbox::new();
     sandbox.gitlab.set_token_lifetime(Duration::from_secs(2));
     sandbox.link();
-    let other = sandbox.path("other");
-    make_private(&other);
-    let other_socket = other.join("socket");
-    let mut daemon = sandbox.command(crate::support::DAEMON);
-    daemon.arg("--foreground").arg("--socket").arg(&other_socket);
-    let mut daemon = Started::new(daemon);
-    daemon.wait_for_line(|line| line.contains("ready"));
-    let ask = |socket: Option<&std::path::Path>| {
-        let mut command = sandbox.command(HELPER);
-        command.arg("get");
-        socket.map(|socket| command.env("GIT_CREDENTIAL_GITLAB_SOCKET", socket));
-        run::finish(command, sandbox.question())
-    };
+    let second = Second::start(&sandbox);
     let enough = |requests: &[gitlab_stand_in::Request]| requests.iter().filter(|it| it.is_refresh()).count() >= 10;
+    let (asker, is_enough) = (&second.asker, || sandbox.gitlab.wait_until(Duration::ZERO, enough));
     std::thread::scope(|scope| {
-        let (gitlab, ask) = (&sandbox.gitlab, &ask);
-        for socket in [None, Some(other_socket.as_path())] {
-            scope.spawn(move || {
-                while !gitlab.wait_until(Duration::ZERO, enough) {
-                    ask(socket).token();
-                }
-            });
-        }
-        assert!(gitlab.wait_until(PATIENCE, enough));
+        scope.spawn(|| {
+            while !is_enough() {
+                sandbox.token();
+            }
+        });
+        scope.spawn(|| {
+            while !is_enough() {
+                asker.token();
+            }
+        });
+        assert!(sandbox.gitlab.wait_until(PATIENCE, enough));
     });
     let refused = |request: &&gitlab_stand_in::Request| request.is_refresh() && request.status != Some(200);
     assert_eq!(sandbox.gitlab.requests().iter().filter(refused).count(), 0, "no refresh token was spent twice");
     assert_eq!(sandbox.gitlab.live_pairs("alice"), 1);
-    let mut stop = sandbox.command(HELPER);
-    stop.args(["daemon", "stop"]).env("GIT_CREDENTIAL_GITLAB_SOCKET", &other_socket);
-    run::finish(stop, "").succeeded();
-    daemon.finish();
-}
-
-/// A pair that can't be saved, in the memory of a daemon; and what is in the way of its file.
-fn unsaved(sandbox: &Sandbox) -> (std::path::PathBuf, std::path::PathBuf) {
-    sandbox.age_token(7200, 0);
-    let [tokens] = &sandbox.state_files(".tokens")[..] else { panic!("one account") };
-    let in_the_way = tokens.with_extension("tokens.new");
-    sandbox.gitlab.fault(Fault::once_after(Endpoint::Token, What::Delay(Duration::from_secs(1))));
-    let asking = sandbox.start_helper("get", &sandbox.question());
-    sandbox.wait_for_renewal_to_begin();
-    fs::create_dir_all(in_the_way.join("x")).expect("a directory");
-    asking.finish().token();
-    assert_eq!(sandbox.account()["state"], "unsaved");
-    (tokens.clone(), in_the_way)
+    second.stop();
 }
 
 #[test]
 fn what_a_newer_version_has_written_meanwhile_is_left_as_it_is() {
-    let sandbox = Sandbox::linked();
-    let (tokens, in_the_way) = unsaved(&sandbox);
+    let (sandbox, in_the_way, _) = unsaved();
+    let [tokens] = &sandbox.state_files(".tokens")[..] else { panic!("one account") };
     let newer = br#"{"version":99}"#;
-    fs::write(&tokens, newer).expect("written");
+    fs::write(tokens, newer).expect("written");
     fs::remove_dir_all(&in_the_way).expect("removed");
     sandbox.verb(["daemon", "stop"]).succeeded();
-    assert_eq!(fs::read(&tokens).expect("readable"), newer);
+    assert_eq!(fs::read(tokens).expect("readable"), newer);
 }

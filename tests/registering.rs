@@ -160,6 +160,24 @@ fn a_secret_that_was_given_once_serves_whoever_links_there_again() {
 }
 
 #[test]
+fn a_trusted_application_asks_nobody_for_consent() {
+    let sandbox = Sandbox::new();
+    for confidential in [false, true] {
+        let application = Application { trusted: true, confidential, ..Application::default() };
+        let application = sandbox.gitlab.add_application(application);
+        if let Some(secret) = &application.client_secret {
+            let key = format!("credential.{}.oauthClientSecret", sandbox.gitlab.url());
+            sandbox.git(["config", "--global", &key, secret]).succeeded();
+        }
+        let id = &application.client_id;
+        let words = [sandbox.gitlab.url(), "--client-id", id, "--yes"];
+        // Somebody who would say no is not asked.
+        sandbox.link_with(sandbox.browser("alice").deny(), words).succeeded();
+        assert!(sandbox.lives(&sandbox.token()));
+    }
+}
+
+#[test]
 fn an_administrator_spares_everybody_the_id() {
     let mut sandbox = Sandbox::new();
     let system = sandbox.path("gitconfig of the system");

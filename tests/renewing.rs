@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use gitlab_stand_in::{Endpoint, Fault, What, When};
 
-use crate::support::{HELPER, PATIENCE, Sandbox, Started, eventually, run};
+use crate::support::second::Second;
+use crate::support::{PATIENCE, Sandbox, eventually, run};
 
 /// A sandbox whose daemon has renewed the pair and can't save it: what is in the way, and the new
 /// token.
-fn unsaved() -> (Sandbox, PathBuf, String) {
+pub fn unsaved() -> (Sandbox, PathBuf, String) {
     let sandbox = Sandbox::linked();
     sandbox.age_token(7200, 0);
     let [tokens] = &sandbox.state_files(".tokens")[..] else { panic!("one account") };
@@ -238,30 +239,15 @@ fn one_invalid_grant_does_not_end_the_link() {
 fn two_daemons_on_one_home_take_turns() {
     let sandbox = Sandbox::linked();
     sandbox.age_token(7200, 0);
-    let other = sandbox.path("other");
-    crate::support::make_private(&other);
-    // The same home in a container or under cron: another socket, the same state.
-    let other_socket = other.join("socket");
-    let mut daemon = sandbox.command(crate::support::DAEMON);
-    daemon.arg("--foreground").arg("--socket").arg(&other_socket);
-    let mut daemon = Started::new(daemon);
-    daemon.wait_for_line(|line| line.contains("ready"));
-    let ask = |socket: Option<&std::path::Path>| {
-        let mut command = sandbox.command(HELPER);
-        command.arg("get");
-        socket.map(|socket| command.env("GIT_CREDENTIAL_GITLAB_SOCKET", socket));
-        run::finish(command, sandbox.question()).token()
-    };
+    let second = Second::start(&sandbox);
+    let asker = &second.asker;
     std::thread::scope(|scope| {
-        let one = scope.spawn(|| ask(None));
-        let two = scope.spawn(|| ask(Some(&other_socket)));
+        let one = scope.spawn(|| sandbox.token());
+        let two = scope.spawn(|| asker.token());
         assert_eq!(one.join().expect("answered"), two.join().expect("answered"));
     });
     assert_eq!(sandbox.gitlab.token_requests(), 1);
-    let mut stop = sandbox.command(HELPER);
-    stop.args(["daemon", "stop"]).env("GIT_CREDENTIAL_GITLAB_SOCKET", &other_socket);
-    run::finish(stop, "").succeeded();
-    daemon.finish();
+    second.stop();
 }
 
 #[test]

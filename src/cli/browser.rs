@@ -52,10 +52,12 @@ impl fmt::Display for NotOpened {
 pub(super) fn open(url: &str) -> Result<Opened, NotOpened> {
     match env::var_os("BROWSER").filter(|commands| !commands.is_empty()) {
         Some(commands) => open_by(&commands, url).map_err(|how| NotOpened::Variable(shown(&commands), how)),
-        None if has_desktop() => open::that_detached_with_timeout(url, FAILS_WITHIN).map_err(|why| match why.kind() {
-            io::ErrorKind::NotFound => NotOpened::NoOpener,
-            _ => NotOpened::Opener, // its text has the whole address in it
-        }),
+        None if has_desktop(is_set) => {
+            open::that_detached_with_timeout(url, FAILS_WITHIN).map_err(|why| match why.kind() {
+                io::ErrorKind::NotFound => NotOpened::NoOpener,
+                _ => NotOpened::Opener, // its text has the whole address in it
+            })
+        }
         None => return Ok(Opened::NoDesktop),
     }
     .map(|()| Opened::Yes)
@@ -95,19 +97,24 @@ fn shown(commands: &OsStr) -> String {
 /// Whether a browser can be opened that reaches this machine's loopback address: the one that
 /// `$BROWSER` names (an IDE's remote shell sets it, and forwards the port), or the desktop's.
 pub(super) fn is_here() -> bool {
-    is_set("BROWSER") || has_desktop()
+    reaches(is_set)
+}
+
+/// The same, by which variables are set.
+fn reaches(is_set: impl Fn(&str) -> bool) -> bool {
+    is_set("BROWSER") || has_desktop(is_set)
 }
 
 /// A desktop that the person sits at. Over SSH the screen is another machine's, even where X11
 /// is forwarded: the person has a browser of their own there.
-fn has_desktop() -> bool {
-    let over_ssh = ["SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"].into_iter().any(is_set);
+fn has_desktop(is_set: impl Fn(&str) -> bool) -> bool {
+    let over_ssh = ["SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"].into_iter().any(&is_set);
     let has_screen = cfg!(any(windows, target_os = "macos")) || is_set("DISPLAY") || is_set("WAYLAND_DISPLAY");
-    !over_ssh && (has_screen || is_wsl())
+    !over_ssh && (has_screen || is_wsl(is_set))
 }
 
 /// Windows' own browser reaches what listens on loopback in its Linux.
-fn is_wsl() -> bool {
+fn is_wsl(is_set: impl Fn(&str) -> bool) -> bool {
     is_set("WSL_DISTRO_NAME") || is_set("WSL_INTEROP")
 }
 
@@ -166,6 +173,23 @@ mod tests {
     }
 
     const URL: &str = "https://h/oauth?a=1&b=$(touch /tmp/x)`id`;'\"*? %s";
+
+    #[cfg(all(unix, not(target_os = "macos")))]
+    #[test]
+    fn a_seat_is_told_by_what_it_sets() {
+        for (seat, set, reached) in [
+            ("a server", &[][..], false),
+            ("a desktop with X", &["DISPLAY"], true),
+            ("a desktop with Wayland", &["WAYLAND_DISPLAY"], true),
+            ("WSL", &["WSL_DISTRO_NAME", "WSL_INTEROP"], true),
+            ("SSH", &["SSH_CONNECTION", "SSH_TTY"], false),
+            ("SSH with a forwarded X", &["SSH_CONNECTION", "DISPLAY"], false),
+            ("SSH to WSL", &["SSH_CLIENT", "WSL_DISTRO_NAME"], false),
+            ("an IDE's shell over SSH, which forwards ports", &["SSH_CONNECTION", "BROWSER"], true),
+        ] {
+            assert_eq!(reaches(|name| set.contains(&name)), reached, "{seat}");
+        }
+    }
 
     #[test]
     fn the_address_is_one_argument_whatever_is_in_it() {

@@ -9,6 +9,7 @@ pub mod notifications;
 pub mod proxy;
 pub mod pty;
 pub mod run;
+pub mod second;
 pub mod tokens;
 #[cfg(target_os = "linux")]
 pub mod vault;

@@ -1,6 +1,7 @@
 //! Lets a person choose projects from a list, by typing parts of their names.
 
 use std::fmt;
+use std::io::ErrorKind;
 
 use console::Term;
 use inquire::error::CustomUserError;
@@ -44,6 +45,8 @@ pub(super) fn choose(projects: Vec<Project>) -> Result<Vec<Project>, Error> {
         Ok(chosen) => Ok(chosen.into_iter().map(|Choice(project)| project).collect()),
         Err(InquireError::OperationCanceled) => Ok(Vec::new()),
         Err(InquireError::OperationInterrupted) => interrupt::end(),
+        // The same, between two keys.
+        Err(InquireError::IO(why)) if why.kind() == ErrorKind::Interrupted => interrupt::end(),
         Err(InquireError::IO(why)) => Err(Error::Terminal(why)),
         Err(why) => Err(Error::Terminal(std::io::Error::other(why.to_string()))),
     }
