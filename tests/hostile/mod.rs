@@ -8,6 +8,7 @@ mod callbacks;
 mod git_config;
 mod judging;
 mod questions;
+mod repositories;
 mod servers;
 mod socket;
 mod starting;
