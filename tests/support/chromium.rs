@@ -5,6 +5,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -161,7 +163,7 @@ impl Chromium {
     /// What is on the screen, as PNG.
     pub fn screenshot(&mut self) -> Vec<u8> {
         let shot = self.call("Page.captureScreenshot", json!({"format": "png"}));
-        from_base64(shot["data"].as_str().expect("an image"))
+        BASE64_STANDARD.decode(shot["data"].as_str().expect("an image")).expect("base64")
     }
 
     /// What the browser complains about: errors in the console, violations of a policy.
@@ -180,14 +182,4 @@ impl Drop for Chromium {
         let _ = self.process.kill(); // it did not listen
         let _ = self.process.wait();
     }
-}
-
-fn from_base64(text: &str) -> Vec<u8> {
-    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let digit = |byte| DIGITS.iter().position(|digit| *digit == byte).expect("a digit") as u32;
-    let group = |group: &[u8]| {
-        let bits = group.iter().fold(0, |bits, byte| bits << 6 | digit(*byte)) << (6 * (4 - group.len()));
-        bits.to_be_bytes()[1..group.len()].to_vec()
-    };
-    text.trim_end_matches('=').as_bytes().chunks(4).flat_map(group).collect()
 }
