@@ -131,7 +131,11 @@ pub(super) fn reason(lines: &[String]) -> Reason {
             server("the server does not take the token; to see more: git credential-gitlab status --check"),
         ),
         None if says("terminal prompts disabled") => {
-            whole(Kind::Other, "git got no token; to see why: git credential-gitlab status".into())
+            let why = match unknown(lines).filter(|_| submodule) {
+                Some(host) => format!("git got no login for {}: no account is linked there", told(host)),
+                None => "git got no token; to see why: git credential-gitlab status".into(),
+            };
+            whole(Kind::Other, why)
         }
         None if says("unable to access") => whole(Kind::Unreachable, fatal),
         // Never said of http.
@@ -139,6 +143,12 @@ pub(super) fn reason(lines: &[String]) -> Reason {
         None if BROKEN.iter().any(|part| says(part)) => whole(Kind::Troubled, fatal),
         None => whole(Kind::Other, fatal),
     }
+}
+
+/// The host that git would have asked a person about.
+fn unknown(lines: &[String]) -> Option<&str> {
+    let asked = lines.iter().find_map(|line| line.split_once("could not read Username for '"))?;
+    asked.1.split_once('\'').map(|(host, _)| host)
 }
 
 /// The status that the server answered with, if it was no good one.
@@ -195,6 +205,12 @@ mod tests {
                 "You are not allowed to download code from this project.",
             ),
             ("fatal: unable to access 'http://h/': The requested URL returned error: 503", Kind::Troubled, "503"),
+            (
+                "fatal: clone of 'https://other.example/x' into submodule path '/a/x' failed\n\
+                 fatal: could not read Username for 'https://other.example': terminal prompts disabled",
+                Kind::Other,
+                "git got no login for https://other.example: no account is linked there",
+            ),
             (
                 "error: RPC failed; HTTP 429 curl 22 The requested URL returned error: 429\nfatal: early EOF",
                 Kind::Unreachable,
