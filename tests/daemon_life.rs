@@ -126,7 +126,17 @@ fn a_daemon_that_takes_long_to_end_is_told_and_not_waited_for() {
     let told = sandbox.get().succeeded();
     assert!(told.stdout == "quit=1\n" && told.stderr.contains("the daemon is ending"), "{told:?}");
     assert!(told.stderr.lines().count() == 1 && told.took < Duration::from_secs(10), "{told:?}");
-    run::kill(pid); // or its end would wait for the server's
+    // Nobody is told to kill it: it may be in the middle of a renewal.
+    let status = sandbox.verb(["status"]).ended_with(1);
+    assert!(status.stderr.contains(&format!("the daemon (pid {pid}) is ending")), "{status:?}");
+    let doctor = sandbox.verb(["doctor", "--json"]);
+    assert!(doctor.stdout.contains("is ending") && !doctor.stdout.contains("kill"), "{doctor:?}");
+    let mut restart = sandbox.command(HELPER);
+    restart.args(["daemon", "restart"]);
+    let restart = Started::new(restart);
+    run::kill(pid); // as the machine could; or its end would wait for the server's
+    restart.finish().succeeded();
+    assert_ne!(sandbox.daemon_pid(), pid);
 }
 
 /// Row N07.

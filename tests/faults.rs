@@ -346,7 +346,7 @@ fn a_new_pair_is_on_the_disk_before_anybody_sees_it() {
     sandbox.age_token(7200, 0);
     let trace = sandbox.path("trace");
     let mut daemon = sandbox.command("strace");
-    daemon.args(["-f", "-qq", "-y", "-s", "0", "-e", "trace=openat,fsync,rename,sendto,write,connect", "-o"]);
+    daemon.args(["-f", "-qq", "-yy", "-s", "0", "-e", "trace=openat,fsync,rename,sendto,write,connect", "-o"]);
     let mut daemon = Started::new({
         daemon.arg(&trace).args([DAEMON, "--foreground"]);
         daemon
@@ -374,9 +374,7 @@ fn a_new_pair_is_on_the_disk_before_anybody_sees_it() {
     let posted = flushed(named[0])
         + lines[flushed(named[0])..].iter().position(|line| is_about(line, "connect", "sin_port")).expect("sent");
     assert!(posted < named[1], "{trace}");
-    let answered = lines
-        .iter()
-        .rposition(|line| line.contains("sendto(") && line.contains("UNIX"))
-        .or_else(|| lines.iter().rposition(|line| is_about(line, "write", "UNIX")));
-    assert!(answered.is_none_or(|at| at > flushed(named[1])), "{trace}");
+    let is_answer = |line: &&str| line.contains("<UNIX") && (line.contains(" sendto(") || line.contains(" write("));
+    let answered = named[0] + lines[named[0]..].iter().position(is_answer).expect("answered");
+    assert!(answered > flushed(named[1]), "{trace}");
 }

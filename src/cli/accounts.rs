@@ -55,6 +55,8 @@ pub(super) struct Account {
     pub(super) detail: String,
     /// Whether git would get a token that is there already.
     pub(super) serves: bool,
+    /// Whether the server refuses to renew it.
+    pub(super) refused: bool,
     /// What its owner must know even if nothing is wrong.
     pub(super) warning: String,
     pub(super) expires_at: Option<i64>,
@@ -178,6 +180,7 @@ impl Account {
             state: State::from_word(&needed(block, "state")?),
             detail: text(block, "detail"),
             serves: block.flag("serves"),
+            refused: block.flag("refused"),
             warning: text(block, "warning"),
             expires_at: number(block, "expires_at"),
             linked_at: number(block, "linked_at"),

@@ -2,7 +2,12 @@
 
 /// What stands where something is left out.
 pub(super) fn ellipsis() -> &'static str {
-    if is_utf8(|name| std::env::var(name).ok()) { "…" } else { "..." }
+    if shows_all() { "…" } else { "..." }
+}
+
+/// Whether it shows any character.
+pub(super) fn shows_all() -> bool {
+    is_utf8(|name| std::env::var(name).ok())
 }
 
 /// What the locale says; the first variable that is set decides. Windows has none, and its

@@ -147,9 +147,8 @@ impl Entry {
             Some(last) => self.git.edit(self.scope, &key, &Edit::Replace { old: last.clone(), new: id })?,
             None => self.git.edit(self.scope, &key, &Edit::Add(id))?,
         }
-        let (instance, short) = (&self.instance, self.instance.short());
-        self.terminal
-            .note(&format!("whoever reads that config can link {instance} by: git credential-gitlab link {short}"));
+        let (instance, link) = (&self.instance, self.instance.link_command());
+        self.terminal.note(&format!("whoever reads that config can link {instance} by: {link}"));
         Ok(())
     }
 

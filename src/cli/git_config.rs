@@ -308,7 +308,8 @@ fn run(mut command: Command) -> Result<Output, GitError> {
 #[cfg(unix)]
 fn end(number: u32) {
     let process = i32::try_from(number).ok().and_then(rustix::process::Pid::from_raw);
-    let _ = process.map(|process| rustix::process::kill_process(process, rustix::process::Signal::KILL)); // it may have ended
+    // So asked, git takes away its locks. It may have ended by itself.
+    let _ = process.map(|process| rustix::process::kill_process(process, rustix::process::Signal::TERM));
 }
 
 #[cfg(not(unix))]

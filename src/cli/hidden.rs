@@ -9,7 +9,7 @@ use super::interrupt;
 
 /// What was typed after the question; `None` at the end of input.
 pub(super) fn ask(question: &str) -> io::Result<Option<String>> {
-    let _restored = restored_on_a_signal();
+    let _restored = restored_on_a_signal(|| ());
     match rpassword::prompt_password(question) {
         Ok(typed) => Ok(Some(typed)),
         Err(why) if why.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
@@ -19,13 +19,14 @@ pub(super) fn ask(question: &str) -> io::Result<Option<String>> {
     }
 }
 
-/// A signal leaves the terminal as it is now.
+/// A signal leaves the terminal as it is now, after somebody has done what else that takes.
 #[cfg(unix)]
-fn restored_on_a_signal() -> Option<interrupt::InForce> {
+pub(super) fn restored_on_a_signal(first: impl Fn() + Send + 'static) -> Option<interrupt::InForce> {
     use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
     let terminal = std::fs::File::open("/dev/tty").ok()?; // where it is asked
     let before = tcgetattr(&terminal).ok()?;
     Some(interrupt::instead(move || {
+        first();
         let _ = tcsetattr(&terminal, OptionalActions::Now, &before); // there may be nobody to see it
         interrupt::end();
     }))
@@ -33,6 +34,9 @@ fn restored_on_a_signal() -> Option<interrupt::InForce> {
 
 /// The shells of Windows set the console as they need it.
 #[cfg(not(unix))]
-fn restored_on_a_signal() -> Option<interrupt::InForce> {
-    Some(interrupt::instead(|| interrupt::end()))
+pub(super) fn restored_on_a_signal(first: impl Fn() + Send + 'static) -> Option<interrupt::InForce> {
+    Some(interrupt::instead(move || {
+        first();
+        interrupt::end();
+    }))
 }

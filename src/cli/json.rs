@@ -45,6 +45,7 @@ fn account(account: &Account) -> Value {
         paths,
         default,
         notices,
+        refused: _, // the detail says so
     } = account;
     let time = |seconds: &Option<i64>| seconds.and_then(rfc3339);
     json!({

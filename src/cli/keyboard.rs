@@ -59,7 +59,9 @@ pub(super) fn has_ended() -> bool {
 fn comes_at_once() -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let (stdin, at_once) = (io::stdin(), Timespec { tv_sec: 0, tv_nsec: 0 });
-    poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&at_once)).is_ok_and(|ready| ready > 0)
+    let mut wanted = [PollFd::new(&stdin, PollFlags::IN)];
+    // Where it can't tell, macOS says so of a terminal, too.
+    poll(&mut wanted, Some(&at_once)).is_ok() && wanted[0].revents().intersects(PollFlags::IN | PollFlags::HUP)
 }
 
 /// Not to be known without waiting.

@@ -84,7 +84,7 @@ pub(super) fn run(wanted: &Link, terminal: Terminal) -> Result<u8, Error> {
     }
     let mut code = 0;
     if let Some(why) = &linked.no_spare {
-        let again = format!("git credential-gitlab link {} --account {} --spare", instance.short(), linked.label);
+        let again = format!("{} --account {} --spare", instance.link_command(), linked.label);
         terminal.say(&format!("there is no spare login: {why}; to try again: {again}"));
         code = Code::Relink.exit_code();
     }

@@ -5,10 +5,12 @@ use std::io::{self, IsTerminal};
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 
+use super::charset;
+
 /// The picture, if the terminal can show it: it needs block characters, room for them if it is known
 /// how much there is, and a person to look.
 pub(super) fn picture(address: &str, room: Option<usize>) -> Option<String> {
-    let shows_blocks = io::stderr().is_terminal() && is_utf8(|name| std::env::var(name).ok());
+    let shows_blocks = io::stderr().is_terminal() && charset::shows_all();
     if address.is_empty() || !shows_blocks {
         return None;
     }
@@ -26,13 +28,6 @@ fn draw(address: &str) -> Option<String> {
     Some(code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build())
 }
 
-/// Whether the locale's character set is UTF-8, as POSIX looks for it.
-fn is_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(variable).find(|value| !value.is_empty());
-    let locale = locale.unwrap_or_default().to_ascii_lowercase();
-    cfg!(windows) || locale.contains("utf-8") || locale.contains("utf8")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,16 +39,5 @@ mod tests {
         let wide = picture.lines().map(|line| line.chars().count()).max().expect("it has lines");
         assert!(wide <= 45);
         assert!(fits(&picture, None) && fits(&picture, Some(wide)) && !fits(&picture, Some(wide - 1)));
-    }
-
-    #[test]
-    fn the_first_variable_that_is_set_names_the_character_set() {
-        let with = |set: &[(&str, &str)]| {
-            is_utf8(|name| set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
-        };
-        if cfg!(unix) {
-            assert!(with(&[("LANG", "de_DE.UTF-8")]) && with(&[("LC_ALL", ""), ("LC_CTYPE", "C.utf8")]));
-            assert!(!with(&[]) && !with(&[("LANG", "C")]) && !with(&[("LC_ALL", "C"), ("LANG", "C.UTF-8")]));
-        }
     }
 }

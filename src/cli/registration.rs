@@ -79,16 +79,16 @@ impl Registration {
 
 /// What whoever has registered an application tells others, and what spares them even that.
 pub(super) fn for_colleagues(instance: &Instance, id: &str, has_secret: bool) -> String {
-    let (short, id) = (instance.short(), quoted(id));
+    let (short, link, id) = (instance.short(), instance.link_command(), quoted(id));
     if has_secret {
         return format!(
             "Others on this GitLab can use the same application, if you give them its secret, for which this asks: \
-             git credential-gitlab link {short} --client-id {id} --client-secret-stdin"
+             {link} --client-id {id} --client-secret-stdin"
         );
     }
     let for_all = everybody::command(&format!("configure {short} --system --client-id {id}"));
     format!(
-        "Others on this GitLab can use the same application: git credential-gitlab link {short} --client-id {id}\n\
+        "Others on this GitLab can use the same application: {link} --client-id {id}\n\
          On this machine that spares them the id: {for_all}"
     )
 }

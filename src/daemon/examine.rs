@@ -250,16 +250,18 @@ async fn ask_git(
 }
 
 async fn with_token(account: &Account) -> Result<(GitLab, Secret), Failure> {
-    let hand_out = account.get(None).await.map_err(|refusal| {
-        let Failure { code, message } = refused(account, refusal);
-        // It is not sure yet that the login is dead, but nothing else mends it if it is.
-        let link = match code == Code::Unreachable && message.contains("the server says") {
-            true => format!("; to link it again: {}", account.profile.link_command()),
-            false => String::new(),
-        };
-        Failure::new(code, message + &link)
-    })?;
-    Ok((account.api().await, hand_out.token))
+    let refusal = match account.get(None).await {
+        Ok(hand_out) => return Ok((account.api().await, hand_out.token)),
+        Err(refusal) => refusal,
+    };
+    let Failure { code, message } = refused(account, refusal);
+    let is_refused = account.status(false).await.is_some_and(|status| status.refused);
+    // It is not sure yet that the login is dead, but nothing else mends it if it is.
+    let link = match code == Code::Unreachable && is_refused {
+        true => format!("; to link it again: {}", account.profile.link_command()),
+        false => String::new(),
+    };
+    Err(Failure::new(code, message + &link))
 }
 
 fn unreached(facts: &mut Attributes, why: &Unreached) {

@@ -116,6 +116,7 @@ pub fn account_status(account: &Account, status: &Status) -> Attributes {
         .with("state", status.state.word())
         .with("detail", &status.detail)
         .with("serves", if status.serves { "1" } else { "0" })
+        .with("refused", if status.refused { "1" } else { "0" })
         .with("linked_at", profile.linked_at.0.to_string())
         .with("renewals", status.renewals.to_string());
     let times = [("expires_at", status.expires_at), ("last_used_at", status.last_used_at)];

@@ -197,7 +197,7 @@ impl Listing {
     async fn up_to(&self, last: u64, list: &mut AtLeast) -> Result<Vec<u64>, Asked> {
         while list.ids.last().is_none_or(|id| *id < last)
             && list.pages < self.pages
-            && let Some(address) = list.next.take()
+            && let Some(address) = list.next.clone()
         {
             let (ids, next) = self.ids(&address).await?;
             list.ids.extend(ids);

@@ -31,6 +31,9 @@ const REQUEST_WITHIN: Duration = Duration::from_secs(5);
 /// Less than the ten seconds that the helper waits, so that it hears why.
 const GET_WITHIN: Duration = Duration::from_millis(8_500);
 
+/// A daemon has ended by then, unless a server keeps it waiting.
+const ENDS_SOON: Duration = Duration::from_secs(2);
+
 /// How often an account that is being changed is looked for again.
 const ENDING_POLL: Duration = Duration::from_millis(50);
 
@@ -97,9 +100,15 @@ impl Server {
             Ok(Ok(request)) => request,
         };
         let verb = request.text(key::ACTION).unwrap_or_default();
-        if self.accounts.are_ending() && verb != action::GET {
-            // The connection ends with the process, and then the client turns to the next one.
-            return std::future::pending().await;
+        if self.accounts.are_ending() && !matches!(verb, action::GET | action::STOP) {
+            // Mostly the connection ends with the process by then, and the client turns to the next one.
+            tokio::time::sleep(ENDS_SOON).await;
+            let text = format!(
+                "the daemon (pid {}) is ending: it finishes what it has begun first, a renewal perhaps; try again in \
+                 a moment",
+                std::process::id()
+            );
+            return send(stream, &Failure::new(Code::Failed, text).to_block()).await;
         }
         if is_errand(&request) && !visit.stay() {
             let text = "the daemon has too many other commands to do; try again when some of them have ended";

@@ -229,7 +229,7 @@ pub(super) fn user_name(view: &View) -> Finding {
     }
     let linked: Vec<&str> = view.accounts.iter().map(|account| account.label.as_str()).collect();
     let text = format!("{name} in {place} is none of your accounts there ({})", linked.join(", "));
-    let link = format!("git credential-gitlab link {} --account {}", view.instance.short(), quoted(name));
+    let link = format!("{} --account {}", view.instance.link_command(), quoted(name));
     match label::parts(name).1 {
         true => Finding::fail(Code::NotLinked, format!("{text}, and no other is taken in its place")).fix(link),
         false => {

@@ -216,7 +216,7 @@ pub(super) fn token_store(machine: &Machine) -> Finding {
         .find(|account| matches!(account.state, State::Unsaved | State::Locked) || is_about_store(account));
     if let Some(account) = troubled {
         let text = format!("{} as {}: {}", account.host, account.label, account.detail);
-        let link = format!("git credential-gitlab link {} --account {}", account.short_host(), account.label);
+        let link = format!("{} --account {}", account.link_command(), account.label);
         return match account.state {
             State::Relink => Finding::fail(Code::Relink, text).fix(link),
             State::Locked => {
@@ -228,7 +228,7 @@ pub(super) fn token_store(machine: &Machine) -> Finding {
     let in_memory = accounts.iter().find(|account| account.store == "memory");
     if let Some(account) = in_memory {
         let text = format!("the tokens of {} as {} are gone when the daemon ends", account.host, account.label);
-        let link = format!("git credential-gitlab link {} --account {}", account.short_host(), account.label);
+        let link = format!("{} --account {}", account.link_command(), account.label);
         return Finding::warn(text).fix(format!("{link} --store file"));
     }
     let mut places: Vec<&str> = accounts.iter().map(|account| account.store_place.as_str()).collect();

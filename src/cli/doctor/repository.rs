@@ -60,11 +60,17 @@ impl View {
         Instance::parse(&self.url()).map_or_else(|_| self.url(), |instance| instance.short())
     }
 
+    /// The command that links accounts there.
+    fn link_command(&self) -> String {
+        let link = |instance: Instance| instance.link_command();
+        Instance::parse(&self.url()).map_or_else(|_| format!("git credential-gitlab link {}", self.url()), link)
+    }
+
     /// The command that links its account again.
     fn link(&self) -> String {
         let is_token = self.facts.as_ref().is_ok_and(|facts| facts.text("kind") == Some("token"));
         let token = if is_token { " --token-stdin" } else { "" };
-        format!("git credential-gitlab link {} --account {}{token}", self.host(), self.who())
+        format!("{} --account {}{token}", self.link_command(), self.who())
     }
 
     /// A failure that another account does not have, if there is one.
@@ -104,7 +110,7 @@ pub(super) fn account(view: &View) -> Finding {
         (Err((code, why)), Remote::Web { origin, .. }) => {
             // The daemon's sentence ends with the command, which knows whose login it is.
             let (why, command) = without_command(why);
-            let link = || format!("git credential-gitlab link {}", origin.short());
+            let link = || origin.link_command();
             Finding::fail(*code, why).fix(command.map(str::to_owned).unwrap_or_else(|| match code {
                 Code::NotLinked | Code::Relink => link(),
                 Code::Locked => "git credential-gitlab vault unlock".into(),
@@ -252,7 +258,7 @@ fn service(view: &View, which: &str, needed: &str) -> Finding {
                 false => format!("the scopes that {who} linked with don't allow to {which}{said}"),
             };
             // To link the account that can only read again gives the same.
-            let full = format!("git credential-gitlab link {} --account {person}", view.host());
+            let full = format!("{} --account {person}", view.link_command());
             let fix = match (read_only, facts.text("kind")) {
                 (true, _) if which == "push" => view.others.undo(Some(full)),
                 (_, Some("token")) => Some(view.link()),

@@ -62,7 +62,7 @@ pub(super) fn is_gitlab(facts: &Attributes) -> bool {
 
 /// `linked`
 pub(super) fn linked(view: &View) -> Finding {
-    let link = format!("git credential-gitlab link {}", view.elsewhere.as_ref().unwrap_or(&view.instance).short());
+    let link = view.elsewhere.as_ref().unwrap_or(&view.instance).link_command();
     match view.is_linked {
         true => Finding::ok("an account is linked"),
         false => Finding::fail(Code::NotLinked, format!("{} is not linked", view.instance)).fix(link),
@@ -127,8 +127,9 @@ pub(super) fn gitlab(view: &View) -> Finding {
         404 => {
             let text = format!("no GitLab answers at {host} (404)");
             match &view.elsewhere {
-                Some(base) => Finding::fail(Code::Refused, format!("{text}, but one does at {base}"))
-                    .fix(format!("git credential-gitlab link {}", base.short())),
+                Some(base) => {
+                    Finding::fail(Code::Refused, format!("{text}, but one does at {base}")).fix(base.link_command())
+                }
                 None => {
                     Finding::fail(Code::Refused, format!("{text}; if it lives below a path, give all of its base URL"))
                         .fix(format!("git credential-gitlab link {host}/PATH"))
@@ -183,7 +184,7 @@ pub(super) fn clock(view: &View) -> Finding {
 impl AccountView {
     fn link(&self) -> String {
         let token = if self.account.is_token() { " --token-stdin" } else { "" };
-        format!("git credential-gitlab link {} --account {}{token}", self.account.short_host(), self.account.label)
+        format!("{} --account {}{token}", self.account.link_command(), self.account.label)
     }
 
     /// The same where its scopes are too few.
@@ -215,7 +216,7 @@ pub(super) fn login(view: &AccountView) -> Finding {
             Finding::fail(Code::Locked, "its tokens are encrypted and locked").fix("git credential-gitlab vault unlock")
         }
         State::Unreachable => {
-            let fix = if account.detail.contains("the server says") { view.link() } else { view.see() };
+            let fix = if account.refused { view.link() } else { view.see() };
             match account.serves {
                 // What there is may live for hours.
                 true => Finding::warn(format!("it works, but could not be checked{why}")).fix(fix),

@@ -11,7 +11,7 @@ use inquire::{InquireError, MultiSelect};
 
 use super::reach::Project;
 use crate::cli::error::Error;
-use crate::cli::interrupt;
+use crate::cli::{hidden, interrupt};
 use crate::credential::printable;
 
 /// A project as it is shown.
@@ -37,10 +37,7 @@ pub(super) fn choose(projects: Vec<Project>) -> Result<Vec<Project>, Error> {
             several => format!("{several} projects"),
         });
     // The cursor is hidden while the list is drawn.
-    let _shown_again = interrupt::instead(|| {
-        let _ = Term::stderr().show_cursor(); // there may be nobody to see it
-        interrupt::end();
-    });
+    let _restored = hidden::restored_on_a_signal(|| drop(Term::stderr().show_cursor()));
     match prompt.prompt() {
         Ok(chosen) => Ok(chosen.into_iter().map(|Choice(project)| project).collect()),
         Err(InquireError::OperationCanceled) => Ok(Vec::new()),

@@ -241,8 +241,8 @@ impl Actor {
     }
 
     fn finish(&mut self, done: Done) {
-        self.work = None;
-        let asked = matches!(done, Done::Renewed(..) | Done::Verified(..));
+        let saving = matches!(self.work.take(), Some((Work::Save(_), _)));
+        let asked = !saving && matches!(done, Done::Renewed(..) | Done::Verified(..));
         let over = telling::over_after(&done);
         if matches!(&done, Done::Renewed(_, Renewal::Renewed(_) | Renewal::Adopted(_) | Renewal::Unsaved(..))) {
             self.waiting.iter_mut().for_each(|waiting| waiting.renewed = true);
@@ -350,6 +350,7 @@ impl Actor {
             state,
             detail,
             serves: held.is_some_and(|held| held.is_alive(now)) && self.lid.paused(now).is_none(),
+            refused: held.is_some_and(Held::is_refused),
             spare: held.and_then(|held| held.spare(now)),
             kind: held.map_or_else(Kind::default, |held| held.in_use().record.kind),
             expires_at: held.and_then(|held| held.in_use().record.expires_at),

@@ -186,6 +186,11 @@ impl Held {
         self.all().any(|login| login.schedule.is_alive(now))
     }
 
+    /// Whether the server takes none of its refresh tokens, as far as is known.
+    pub(super) fn is_refused(&self) -> bool {
+        self.all().all(|login| login.schedule.is_refused())
+    }
+
     /// How the spare login is; `None` if the person wanted none.
     pub(super) fn spare(&self, now: Timestamp) -> Option<Spare> {
         if let Some(why) = &self.missing {

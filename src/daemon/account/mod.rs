@@ -67,6 +67,8 @@ pub struct Status {
     pub detail: String,
     /// Whether git would get a token that is there already.
     pub serves: bool,
+    /// Whether the server refuses to renew it, and not just anything between here and there.
+    pub refused: bool,
     /// How the spare login is; `None` if the person wanted none.
     pub spare: Option<Spare>,
     /// What the access token is.

@@ -76,7 +76,8 @@ impl Means {
                     (Work::Save(_), Some(unsaved)) => {
                         Box::pin(async move { means.save(slot, &record, &unsaved).await })
                     }
-                    (_, unsaved) => {
+                    (Work::Save(_), None) => Box::pin(async move { Done::Saved(slot, Ok(())) }), // it is saved
+                    (Work::Load | Work::Verify(_), unsaved) => {
                         let lost_at = login.schedule.lost_at();
                         Box::pin(async move { means.verify(slot, &record, unsaved.is_some(), lost_at).await })
                     }

@@ -181,7 +181,8 @@ impl Accounts {
         let mut known = self.known_so_far();
         let changed_at = self.places.accounts().metadata().and_then(|found| found.modified()).ok();
         // A file that is mended in its place does not change the directory.
-        if changed_at != known.directory_changed_at || !known.problems.is_empty() {
+        // An account that begins to run while the daemon ends could be cut off in a renewal.
+        if !self.are_ending() && (changed_at != known.directory_changed_at || !known.problems.is_empty()) {
             known.directory_changed_at = changed_at;
             self.read_again(&mut known);
         }

@@ -100,7 +100,7 @@ impl Device {
             let errand = wait(linker.clone(), purpose.clone(), code, within, claim.clone(), nobody_waits);
             match linker.to_its_end(errand).await {
                 // The person wants to wait longer than a code lives.
-                Ok(Err(trouble)) if trouble.is_about_time() && is_longer => {
+                Ok(Err(Trouble::Refused { error, .. })) if error == "expired_token" && is_longer => {
                     tokio::time::sleep_until(began + SHORTEST_LIFE).await;
                     shown = Attributes::new().with("note[]", "That code has expired; here is another one.");
                 }

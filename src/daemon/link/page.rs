@@ -118,10 +118,11 @@ pub(super) fn no_spare(profile: &Profile, why: &str) -> Page {
 
 /// Nothing is linked: why, and the command that tries again.
 pub(super) fn not_linked(why: &str, again: &str) -> Page {
-    // In a terminal the command is part of the sentence; here it is shown below.
-    let sentence = why.strip_suffix(again).and_then(|before| before.rsplit_once(", then type"));
-    let why = sentence.map_or(why, |(sentence, _)| sentence);
-    Page::Shown(html(Mark::Failed, "Not linked", why, AGAIN, Action::Type(again)))
+    // In a terminal the command is the end of the sentence; here it is shown below.
+    let (why, command) = why.rfind(again).map_or((why, again), |at| why.split_at(at));
+    let why = why.trim_end_matches([':', ' ']);
+    let why = [", then type", ", then", " To try again"].iter().find_map(|end| why.strip_suffix(end)).unwrap_or(why);
+    Page::Shown(html(Mark::Failed, "Not linked", why, AGAIN, Action::Type(command)))
 }
 
 /// Nothing is linked, because the person said no, or GitLab did.
@@ -234,6 +235,10 @@ mod tests {
         let Page::Shown(page) = not_linked(&why, again) else { panic!("a page") };
         assert!(page.contains("<p>you signed in as alice; sign out of GitLab.</p>"), "{page}");
         assert_eq!(page.matches("credential-gitlab</span> <span>link").count(), 1, "{page}");
+        let why = format!("it is confidential: then give its secret: {again} --client-secret-stdin");
+        let Page::Shown(page) = not_linked(&why, again) else { panic!("a page") };
+        assert!(page.contains("<p>it is confidential: then give its secret.</p>"), "{page}");
+        assert!(page.contains("<span>--client-secret-stdin</span></code>"), "{page}");
     }
 
     #[test]

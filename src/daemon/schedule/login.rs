@@ -21,7 +21,7 @@ const ENDED: i64 = 3600;
 
 /// So many times in a row the server says that it does not tell us whether a token lives, before it is
 /// no longer asked. Somebody before it may have said so once by mistake.
-const NOT_TOLD: u32 = 3;
+const NOT_TOLD: usize = 3;
 
 /// Life and health of one account's token pair.
 #[derive(Debug, Clone)]
@@ -116,7 +116,10 @@ impl Schedule {
     /// is tried once more, which does no harm.
     pub fn on_lost(&mut self, at: Timestamp) {
         self.doubted = true;
-        self.lost_at.get_or_insert(at);
+        // One that has ended is tried again all the same, and ended for another reason.
+        if self.ended.is_none() {
+            self.lost_at.get_or_insert(at);
+        }
     }
 
     /// The server refused the token with a 401. True if that is news: several commands may have
@@ -170,8 +173,10 @@ impl Schedule {
     /// The server says that it does not tell. A token that may be dead is then renewed, where that
     /// can be done: it was refused, or may be half of a pair that is spent.
     pub fn on_not_told(&mut self, now: Timestamp, why: String, jitter: f64) {
-        self.on_unanswered(now, why, None, jitter);
-        let is_sure = self.asking.as_ref().is_some_and(|trouble| trouble.tries() >= NOT_TOLD);
+        let before = self.asking.take();
+        let trouble = Trouble::not_told(before.as_ref(), now, why, jitter);
+        let is_sure = trouble.refusals() >= NOT_TOLD;
+        self.asking = Some(trouble);
         if is_sure && self.doubted && self.successor == Successor::Refreshed {
             self.on_verified(now, false);
         }
@@ -205,12 +210,12 @@ impl Schedule {
             self.renewing = Some(Trouble::passing(self.renewing.as_ref(), now, why, None, 0.0));
             return;
         }
-        if let Some(at) = self.lost_at {
-            (self.ended, self.again_at) = (Some(Ended::AnswerLost(at)), None);
-            return;
-        }
         if self.ended.is_some() {
             self.again_at = Some(now.plus(ENDED));
+            return;
+        }
+        if let Some(at) = self.lost_at {
+            self.ended = Some(Ended::AnswerLost(at));
             return;
         }
         match Trouble::refused(self.renewing.as_ref(), now, why) {

@@ -100,8 +100,12 @@ fn one_invalid_grant_is_no_proof_of_death() {
         assert_eq!(schedule.on_timer(at(now)), Some(Step::Renew));
         schedule.on_refused_renewal(at(now), "invalid_grant".into());
     }
-    schedule.on_failed(at(now), "503".into(), None, 0.5);
-    assert!(schedule.ended(at(now)).is_some() && schedule.trouble().is_none_or(Trouble::is_refusal));
+    // Whatever else it meets, it goes on so, for the same reason.
+    schedule.on_lost(at(now));
+    schedule.on_failed(at(now), "502".into(), None, 0.5);
+    schedule.on_refused_renewal(at(now), "invalid_grant".into());
+    assert!(matches!(schedule.ended(at(now)), Some(Ended::Refused(_))));
+    assert_eq!(schedule.wake_at(at(now)), Some(at(now + 3600)));
     schedule.on_renewed(at(now), Some(at(now + 7200)), Successor::Refreshed);
     assert_eq!((schedule.on_get(at(now), None), schedule.ended(at(now))), (Step::Serve, None));
 }
@@ -111,6 +115,9 @@ fn a_server_that_does_not_tell_whether_a_token_lives_locks_nobody_out() {
     // A token that git was refused with: asked about three times, and then renewed.
     let mut schedule = two_hours();
     schedule.on_refused_token();
+    for second in [2, 4] {
+        schedule.on_unanswered(at(second), "silence".into(), None, 0.0); // that is another matter
+    }
     for second in [10, 12, 14] {
         assert_eq!(schedule.on_get(at(second), None), Step::Verify);
         schedule.on_not_told(at(second), "403".into(), 0.0);

@@ -189,8 +189,10 @@ impl World {
         let before = login.mark;
         login.mark = before.or(Some(now));
         login.sent += 1;
-        // A lost answer is followed by one more try, and then it is known.
-        login.sent_spent += u32::from(login.held != login.living && self.weather != Weather::Down);
+        // A lost answer is followed by one more try, and then it is known. (One that has ended otherwise
+        // is tried once an hour.)
+        let is_spent = login.held != login.living && login.schedule.ended(now).is_none();
+        login.sent_spent += u32::from(is_spent && self.weather != Weather::Down);
         prop_assert!(login.sent_spent <= 1, "a spent refresh token was sent again and again");
         // Fine answers make a new pair; all others are a handful at the most.
         prop_assert!(self.weather == Weather::Down || login.sent < 40, "a storm");

@@ -77,9 +77,15 @@ impl Trouble {
         self.not_before = self.not_before.max(now.plus(ASKED_WAIT));
     }
 
-    /// How many tries have failed in a row.
-    pub(super) fn tries(&self) -> u32 {
-        self.tries
+    /// The server refuses to tell.
+    pub(super) fn not_told(before: Option<&Self>, now: Timestamp, why: String, jitter: f64) -> Self {
+        let refused = before.map_or(0, |before| before.refused) + 1;
+        Self { refused, ..Self::passing(before, now, why, None, jitter) }
+    }
+
+    /// How many of the last tries were refused, one after the other.
+    pub(super) fn refusals(&self) -> usize {
+        self.refused
     }
 
     /// Whether the last try ended with a refusal.

@@ -52,16 +52,22 @@ pub fn on_get(in_use: &Schedule, spare: Option<&Schedule>, now: Timestamp, min_l
 /// A spare is renewed when its turn has come, and not before, whatever state it is in: then the
 /// two tokens end far apart, and none is in use when it is its login's turn to be renewed.
 pub fn wake_at(in_use: &Schedule, spare: Option<&Schedule>, now: Timestamp) -> Option<Timestamp> {
-    let Some(spare) = spare.filter(|spare| spare.can_be_renewed(now)) else { return in_use.wake_at(now) };
+    let Some(spare) = spare else { return in_use.wake_at(now) };
+    if !spare.can_be_renewed(now) {
+        return [in_use.wake_at(now), spare.retry_at(now)].into_iter().flatten().min();
+    }
     [check_at(in_use, now), check_at(spare, now), turn_at(in_use, spare, now)].into_iter().flatten().min()
 }
 
 /// The timer rings: what is to be done, if anything.
 pub fn on_timer(in_use: &Schedule, spare: Option<&Schedule>, now: Timestamp) -> Option<(Turn, Step)> {
     let due = |at: Option<Timestamp>| at.is_some_and(|at| now >= at);
-    let Some(spare) = spare.filter(|spare| spare.can_be_renewed(now)) else {
-        return in_use.on_timer(now).map(|step| (Turn::InUse, step));
-    };
+    let Some(spare) = spare else { return in_use.on_timer(now).map(|step| (Turn::InUse, step)) };
+    if !spare.can_be_renewed(now) {
+        // It has ended, and is tried once more.
+        let again = || due(spare.retry_at(now)).then_some((Turn::Spare, Step::Renew));
+        return in_use.on_timer(now).map(|step| (Turn::InUse, step)).or_else(again);
+    }
     if due(check_at(in_use, now)) {
         return Some((Turn::InUse, Step::Verify));
     }

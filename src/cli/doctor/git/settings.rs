@@ -101,8 +101,12 @@ pub(super) fn remove_helper(setting: &Setting) -> Option<String> {
     let line = Line { origin: setting.origin.clone(), key: setting.key(), value: setting.value.clone() };
     match setting.shown() == setting.value {
         true => remove_value(&line),
-        // The rest of it may be a secret.
-        false => Some(format!("{} {}", remove(&line)?, quoted(&format!("^{}", pattern(setting.program()))))),
+        // The rest of it may be a secret. Of a snippet, its first word stands for it, unless that sets something.
+        false => {
+            let first = setting.value.split_whitespace().next().unwrap_or_default();
+            let first = if first.contains('=') { setting.program() } else { first };
+            Some(format!("{} {}", remove(&line)?, quoted(&format!("^{}( |$)", pattern(first)))))
+        }
     }
 }
 
