@@ -27,12 +27,12 @@ pub(super) const CONFIGURE_EXAMPLES: &str = "\
 Examples:
   git credential-gitlab configure                            the only GitLab that is linked
   git credential-gitlab configure https://example.com/gitlab
-  sudo \"$(command -v git-credential-gitlab)\" configure gitlab.example.com --system --client-id APPLICATION_ID";
+  sudo \"$(command -v git-credential-gitlab)\" configure HOST --system --client-id ID";
 
 pub(super) const UNCONFIGURE_EXAMPLES: &str = "\
 Examples:
   git credential-gitlab unconfigure gitlab.example.com
-  sudo \"$(command -v git-credential-gitlab)\" unconfigure gitlab.example.com --system";
+  sudo \"$(command -v git-credential-gitlab)\" unconfigure HOST --system";
 
 pub(super) const DAEMON_EXAMPLES: &str = "\
 Examples:
