@@ -1,8 +1,8 @@
 //! The daemon's socket, and who else can come near it and our directories.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 #[cfg(unix)]
-use std::{os::unix::net::UnixStream, sync::mpsc, thread, time::Duration};
+use std::{os::unix::net::UnixStream, path::PathBuf, sync::mpsc, thread, time::Duration};
 
 use super::{Machine, RESTART};
 use crate::cli::doctor::finding::{Finding, Mend};
