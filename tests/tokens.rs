@@ -283,7 +283,7 @@ fn a_token_that_ends_is_told_of_a_month_a_week_and_a_day_before() {
         assert_eq!(account["detail"].as_str().is_some_and(|it| it.contains("the token ends at")), stage, "{account}");
         let shown = sandbox.verb(["status"]).succeeded().stdout;
         assert_eq!(shown.contains("works, but the token ends at"), stage, "{shown}");
-        assert_eq!(shown.contains("--token-stdin (with a new token)"), stage, "{shown}");
+        assert_eq!(shown.contains("to mend it, with a new token: git credential-gitlab link"), stage, "{shown}");
         sandbox.token();
         assert_eq!(sandbox.log().matches("ends soon").count() - before, told, "{left} days");
     }

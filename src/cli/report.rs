@@ -127,14 +127,14 @@ fn remedy(account: &Account, all: &[Account]) -> Option<String> {
     }
     match account.state {
         // Something that works will end soon.
-        State::Ok if !account.detail.is_empty() => Some(format!("to mend it: {link} (with a new token)")),
+        State::Ok if !account.detail.is_empty() => Some(format!("to mend it, with a new token: {link}")),
         State::Ok | State::Renewing | State::Unknown(_) => None,
         State::Relink => Some(format!("to mend it: {link}")),
         State::Locked => Some("to mend it: git credential-gitlab vault unlock".into()),
         State::Unreachable | State::Refused => {
             Some(format!("to see more: git credential-gitlab doctor {}", account.short_host()))
         }
-        State::Unsaved => Some(format!("to mend it: {link} --store file (if it can't be saved at all)")),
+        State::Unsaved => Some(format!("to mend it, if it can't be saved at all: {link} --store file")),
     }
 }
 
@@ -230,7 +230,7 @@ https://gitlab.example as alice (Alice Example)
 https://gitlab.example as alice (Alice Example)
   works, but the token ends at 2023-11-15 00:13, in 2 hours
   it is not renewed by itself: that takes the scope self_rotate or api
-  to mend it: git credential-gitlab link gitlab.example --account alice --token-stdin (with a new token)
+  to mend it, with a new token: git credential-gitlab link gitlab.example --account alice --token-stdin
   for group/sub
   a personal access token; may read_api; it is in the keyring (Secret Service)
   linked 2023-11-13 22:13 (1 day 0 h ago), not used since the daemon started
