@@ -31,8 +31,9 @@ const REQUEST_WITHIN: Duration = Duration::from_secs(5);
 /// Less than the ten seconds that the helper waits, so that it hears why.
 const GET_WITHIN: Duration = Duration::from_millis(8_500);
 
-/// A daemon has ended by then, unless a server keeps it waiting.
-const ENDS_SOON: Duration = Duration::from_secs(2);
+/// A daemon has ended by then, unless a server keeps it waiting. Who looks whether it hangs waits ten
+/// seconds.
+const ENDS_SOON: Duration = Duration::from_secs(8);
 
 /// How often an account that is being changed is looked for again.
 const ENDING_POLL: Duration = Duration::from_millis(50);
