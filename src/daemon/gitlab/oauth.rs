@@ -196,31 +196,25 @@ fn classify(error: AnswerError) -> Trouble {
     }
 }
 
-/// Whether a word is an answer to what was sent (RFC 6749, section 5.2), and not about the server.
+/// The words that are an answer to what was sent (RFC 6749, section 5.2), and not about the server.
+const ABOUT_US: [&str; 7] = [
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+    "access_denied",
+];
+
 fn is_no(error: &str) -> bool {
-    const ABOUT_US: [&str; 7] = [
-        "invalid_request",
-        "invalid_client",
-        "invalid_grant",
-        "unauthorized_client",
-        "unsupported_grant_type",
-        "invalid_scope",
-        "access_denied",
-    ];
     ABOUT_US.contains(&error)
 }
 
 /// The word of RFC 6749, 7009 or 8628 for what went wrong. Nothing else that a server says is
 /// repeated: it may be a token that it was sent, and this goes to terminals and logs.
 pub fn error_word(said: &str) -> &'static str {
-    const WORDS: [&str; 15] = [
-        "invalid_request",
-        "invalid_client",
-        "invalid_grant",
-        "unauthorized_client",
-        "unsupported_grant_type",
-        "invalid_scope",
-        "access_denied",
+    const OTHERS: [&str; 8] = [
         "unsupported_response_type",
         "server_error",
         "temporarily_unavailable",
@@ -230,7 +224,7 @@ pub fn error_word(said: &str) -> &'static str {
         "expired_token",
         "invalid_token",
     ];
-    WORDS.into_iter().find(|word| *word == said).unwrap_or("an error that no standard knows")
+    ABOUT_US.into_iter().chain(OTHERS).find(|word| *word == said).unwrap_or("an error that no standard knows")
 }
 
 /// Whether a text fits into a line of git's protocol and into an HTTP header, as every token does.
