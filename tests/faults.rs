@@ -50,11 +50,26 @@ fn a_living_token_is_served_through_every_fault_and_then_renewed() {
         let account = sandbox.account();
         assert_eq!(account["state"], "unreachable", "{shown}: {account}");
         let detail = account["detail"].as_str().expect("text");
-        assert!(detail.contains("next try in") && detail.len() > 40, "{shown}: {account}");
+        let again = detail.contains("next try in") || detail.contains("tried again right now");
+        assert!(again && detail.len() > 40, "{shown}: {account}");
         sandbox.gitlab.clear_faults();
         eventually("it is renewed", || sandbox.token() != old);
         assert_eq!(sandbox.account()["state"], "ok", "{shown}");
     });
+}
+
+#[test]
+fn a_login_that_failed_is_not_called_well_while_it_is_tried_again() {
+    let sandbox = Sandbox::linked();
+    sandbox.age_token(7200, 0);
+    sandbox.gitlab.fault(Fault { on: Endpoint::Token, when: When::Before, what: status(503), times: None });
+    sandbox.get().succeeded();
+    sandbox.gitlab.clear_faults();
+    sandbox.gitlab.fault(Fault::once(Endpoint::Token, What::Silence));
+    let account = || sandbox.account();
+    eventually("it is tried again", || account()["detail"].as_str().is_some_and(|it| it.contains("right now")));
+    assert_eq!(account()["state"], "unreachable");
+    sandbox.kill_daemon(); // or its end would wait for the server's
 }
 
 /// Row N03.

@@ -62,7 +62,8 @@ fn condition(account: &Account, now: &Now) -> String {
         }
         State::Ok if account.detail.is_empty() => format!("works; {}", life(account, now)),
         State::Ok => format!("works, but {}", account.detail),
-        State::Renewing => "works; its access token is being renewed".into(),
+        State::Renewing if account.serves => "works; its access token is being renewed".into(),
+        State::Renewing => "its access token is being renewed".into(),
         State::Unreachable if account.serves => {
             let until = account.expires_at.map(|at| format!(" until {}", now.show(at))).unwrap_or_default();
             format!("works{until}, but could not be renewed or asked about{because}; that is tried again by itself")

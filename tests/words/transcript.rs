@@ -18,6 +18,7 @@ const DIFFERS: &[(&str, &str)] = &[
     (r"\(in [^()]+\)", "(in …)"),
     (r"\((now|[^()]+ ago)\)", "(… ago)"),
     (r"\b(pausing for|tried again in|next try in|within) \d+ (s|min)\b", "$1 … $2"),
+    (r"\btried again right now\b", "next try in … s"),
     (r"\b(process|pid) \d+", "$1 <pid>"),
     (r#""pid": ?\d+"#, r#""pid": <pid>"#),
     (r"\brun-[^/\s]+", "run-<machine>"),

@@ -332,18 +332,16 @@ impl Actor {
 
     fn status(&self) -> Status {
         let now = Timestamp::now();
-        let (state, detail) = match self.logins.state(&self.means.vault.place(), now) {
-            (State::Relink, why) => (State::Relink, why),
-            _ if matches!(self.work, Some((Work::Renew(_), _))) => (State::Renewing, String::new()),
-            (State::Unsaved, why) => (State::Unsaved, why),
-            (state, why) => match self.lid.paused(now) {
-                Some(until) => {
-                    let wait = until.since(now);
-                    let why = format!("the server refused several logins in a row; pausing for {wait} s");
-                    (State::Unreachable, why)
-                }
-                None => (state, why),
-            },
+        let renewing = matches!(self.work, Some((Work::Renew(_), _)));
+        let (state, detail) = match (self.logins.state(&self.means.vault.place(), renewing, now), self.lid.paused(now))
+        {
+            ((state @ (State::Relink | State::Renewing | State::Unsaved), why), _) | ((state, why), None) => {
+                (state, why)
+            }
+            (_, Some(until)) => {
+                let wait = until.since(now);
+                (State::Unreachable, format!("the server refused several logins in a row; pausing for {wait} s"))
+            }
         };
         let held = self.logins.held();
         Status {

@@ -161,8 +161,9 @@ impl Held {
         }
     }
 
-    /// In a word, and in a sentence that is empty if all is well and stays so.
-    pub(super) fn state(&self, place: &str, now: Timestamp) -> (State, String) {
+    /// In a word, and in a sentence that is empty if all is well and stays so. A renewal that runs
+    /// after one that failed is no reason to call it well.
+    pub(super) fn state(&self, place: &str, renewing: bool, now: Timestamp) -> (State, String) {
         let mut working = self.all().filter(|login| login.schedule.ended(now).is_none());
         let Some(working) = working.next() else {
             let why = self.in_use.schedule.ended(now).map(|why| why.to_string());
@@ -175,8 +176,15 @@ impl Held {
         let next = self.spare.as_ref().filter(|spare| spare.schedule.ended(now).is_none()).unwrap_or(working);
         let troubles = [next, working].map(|login| login.schedule.trouble());
         if let Some(trouble) = troubles.into_iter().flatten().next() {
-            let (since, wait) = (trouble.since.for_people(now), trouble.retry_at(now).since(now).max(0));
-            return (State::Unreachable, format!("{} (since {since}; next try in {wait} s)", trouble.why));
+            let since = trouble.since.for_people(now);
+            let again = match trouble.retry_at(now).since(now) {
+                wait if wait > 0 && !renewing => format!("next try in {wait} s"),
+                _ => "tried again right now".into(),
+            };
+            return (State::Unreachable, format!("{} (since {since}; {again})", trouble.why));
+        }
+        if renewing {
+            return (State::Renewing, String::new());
         }
         (State::Ok, working.ends_soon(now).unwrap_or_default())
     }
@@ -204,7 +212,7 @@ impl Held {
 
 impl Logins {
     /// In a word, and in a sentence that is empty if all is well.
-    pub(super) fn state(&self, place: &str, now: Timestamp) -> (State, String) {
+    pub(super) fn state(&self, place: &str, renewing: bool, now: Timestamp) -> (State, String) {
         match self {
             Logins::Unread => (State::Ok, String::new()),
             Logins::Absent(why) if why.needs_link() => {
@@ -212,7 +220,7 @@ impl Logins {
             }
             Logins::Absent(StoreError::VaultLocked) => (State::Locked, format!("its tokens are in {place}")),
             Logins::Absent(why) => (State::Unreachable, format!("its tokens are in {place}, but {why}")),
-            Logins::Held(held) => held.state(place, now),
+            Logins::Held(held) => held.state(place, renewing, now),
         }
     }
 

@@ -28,7 +28,7 @@ pub(super) fn present(profile: &Profile, logins: &Logins, place: &str, now: Time
         }
         Logins::Absent(_) => Vec::new(), // it may pass
         Logins::Held(held) => {
-            let (state, why) = held.state(place, now);
+            let (state, why) = held.state(place, false, now);
             let why = printable(&why, LONGEST_REASON);
             let mut found = Vec::new();
             match state {
