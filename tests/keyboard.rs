@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::process::{ChildStdin, Stdio};
 
-use gitlab_stand_in::Application;
+use gitlab_stand_in::{Application, Endpoint, Fault, What, When};
 
 use crate::support::pty::Pty;
 use crate::support::{HELPER, Sandbox, Started, run};
@@ -158,4 +158,25 @@ fn ctrl_c_ends_a_question_after_an_import() {
     let (code, screen) = pty.finish();
     assert_eq!(code, Some(130), "{screen}");
     assert!(sandbox.path("src/group/app/.git").is_dir());
+}
+
+#[test]
+fn who_waits_for_a_silent_server_reads_that_and_can_end_it() {
+    let url = |sandbox: &Sandbox| sandbox.gitlab.url().to_owned();
+    for (endpoint, verb) in [
+        (Endpoint::TokenInfo, "status --check"),
+        (Endpoint::Api, "repos"),
+        (Endpoint::Revoke, "unlink"),
+        (Endpoint::TokenInfo, "link HOST"),
+    ] {
+        let sandbox = Sandbox::linked();
+        sandbox.gitlab.fault(Fault { on: endpoint, when: When::Before, what: What::Silence, times: None });
+        let verb = verb.replace("HOST", &url(&sandbox));
+        let mut pty = Pty::run(&sandbox, &format!("{HELPER} {verb}"));
+        pty.wait_for("still waiting for the answer");
+        pty.press(CTRL_C);
+        let (code, screen) = pty.finish();
+        assert_eq!(code, Some(130), "{verb}: {screen}");
+        sandbox.kill_daemon(); // or its end would wait for the server's
+    }
 }

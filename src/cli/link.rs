@@ -13,6 +13,7 @@ use super::error::Error;
 use super::git_config::Scope;
 use super::keyboard;
 use super::linked;
+use super::patience::Patience;
 use super::registration::{self, Registration};
 use super::terminal::Terminal;
 use crate::again;
@@ -188,7 +189,9 @@ fn begin(wanted: &Link, application: &Application, device: bool, terminal: Termi
     let mut request = request(wanted, application, device);
     let by_code = format!("{} --device", again::command(&request));
     environment::add_to(&mut request);
+    let patience = Patience::with_server(wanted.host.as_ref(), terminal);
     let reply = Reply::to(&request, Start::IfAbsent, within)?;
+    drop(patience);
     Ok(Waiting::new(reply, Wishes { timeout: wanted.timeout, paste: wanted.paste, by_code }, terminal))
 }
 

@@ -61,6 +61,7 @@ mod linked;
 mod log;
 mod man;
 mod paste;
+mod patience;
 mod project;
 mod project_table;
 mod qr;

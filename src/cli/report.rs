@@ -132,6 +132,7 @@ fn remedy(account: &Account, all: &[Account]) -> Option<String> {
         State::Ok | State::Renewing | State::Unknown(_) => None,
         State::Relink => Some(format!("to mend it: {link}")),
         State::Locked => Some("to mend it: git credential-gitlab vault unlock".into()),
+        State::Unreachable if account.refused => Some(format!("if it lasts, to mend it: {link}")),
         State::Unreachable | State::Refused => {
             Some(format!("to see more: git credential-gitlab doctor {}", account.short_host()))
         }

@@ -3,6 +3,7 @@
 use super::arguments::Repos;
 use super::call::{self, Reply, needed, number, text};
 use super::error::Error;
+use super::patience::Patience;
 use super::project::Project;
 use super::project_table::Table;
 use super::terminal::Terminal;
@@ -28,7 +29,9 @@ pub(super) fn run(wanted: &Repos, terminal: Terminal) -> Result<u8, Error> {
         (false, Some(width)) => Shape::Table(Table::new(width, Now::here())),
         (false, None) => Shape::Lines,
     };
+    let patience = Patience::with_server(wanted.host.as_ref(), terminal);
     let mut reply = Reply::to(&request(wanted), Start::IfAbsent, call::A_PART)?;
+    drop(patience);
     let mut shown = 0_u64;
     while let Some(block) = reply.next_part()? {
         if block.flag(key::DONE) {

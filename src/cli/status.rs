@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::accounts::{Account, Accounts};
 use super::arguments::{Host, Status};
 use super::error::Error;
+use super::patience::Patience;
 use super::terminal::Terminal;
 use super::time::Now;
 use super::wrap::wrapped;
@@ -23,10 +24,12 @@ pub(super) fn run(wanted: &Status, terminal: Terminal) -> Result<u8, Error> {
     if wanted.short {
         return short(instance, terminal);
     }
+    let patience = wanted.check.then(|| Patience::with_server(wanted.host.as_ref(), terminal));
     let mut found = Accounts::ask(instance, wanted.check, Start::IfAbsent)?;
     if wanted.check {
         git_login::check(&mut found.accounts);
     }
+    drop(patience);
     for problem in &found.problems {
         terminal.say(&format!("warning: {problem}"));
     }

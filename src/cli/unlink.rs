@@ -8,6 +8,7 @@ use super::choices::{Choices, tell_daemon};
 use super::entry::Entry;
 use super::error::Error;
 use super::git_config::Scope;
+use super::patience::Patience;
 use super::status;
 use super::terminal::Terminal;
 use crate::client::Start;
@@ -27,7 +28,9 @@ struct Outcome {
 
 /// Unlinks. What was unlinked before a failure is printed all the same.
 pub(super) fn run(wanted: &Unlink, terminal: Terminal) -> Result<u8, Error> {
+    let patience = Patience::with_server(wanted.host.as_ref(), terminal);
     let mut reply = Reply::to(&request(wanted), Start::IfAbsent, AFTER_ASKING_SERVERS)?;
+    drop(patience);
     let mut outcome = Outcome::default();
     while let Some(block) = reply.good_block()? {
         if let Some(why) = block.text("not_unlinked") {

@@ -36,11 +36,11 @@ pub fn refused(account: &Account, refusal: Refusal) -> Failure {
             Failure::new(Code::Relink, format!("the login of {who} has ended: {why}; to link it again: {link}"))
         }
         Refusal::Schedule(Reason::Failed(why, again_at)) => {
-            let (why, wait) = (why.trim_end_matches('.'), again_at.since(Timestamp::now()).max(1));
-            Failure::new(
-                Code::Unreachable,
-                format!("no token for {who} for now (it is tried again in {wait} s): {why}"),
-            )
+            Failure::new(Code::Unreachable, for_now(&who, &why, again_at))
+        }
+        Refusal::Schedule(Reason::Disbelieved(why, again_at)) => {
+            let text = format!("{}; that may pass; if it lasts: {link}", for_now(&who, &why, again_at));
+            Failure::new(Code::Unreachable, text)
         }
         Refusal::Schedule(Reason::Paused(until)) => {
             let wait = until.since(Timestamp::now()).max(1);
@@ -70,6 +70,11 @@ pub fn refused(account: &Account, refusal: Refusal) -> Failure {
             Failure::new(Code::Failed, text)
         }
     }
+}
+
+fn for_now(who: &str, why: &str, again_at: Timestamp) -> String {
+    let (why, wait) = (why.trim_end_matches('.'), again_at.since(Timestamp::now()).max(1));
+    format!("no token for {who} for now (it is tried again in {wait} s): {why}")
 }
 
 /// An account that is forgotten here, and what is left of it at the server.

@@ -82,6 +82,9 @@ impl Schedule {
         let blocking = self.renewing.as_ref().filter(|trouble| trouble.blocks(now));
         match blocking {
             None if self.can_be_renewed(now) => Step::Renew,
+            Some(trouble) if !self.is_alive(now) && trouble.is_refusal() => {
+                Step::Refuse(Reason::Disbelieved(trouble.why.clone(), trouble.not_before()))
+            }
             Some(trouble) if !self.is_alive(now) => failed(trouble),
             // What is left of the old token is better than nothing.
             _ => Step::Serve,

@@ -84,7 +84,7 @@ fn one_invalid_grant_is_no_proof_of_death() {
     let mut now = 7200;
     for wait in REFUSED_WAITS {
         schedule.on_refused_renewal(at(now), "invalid_grant".into());
-        assert!(matches!(schedule.on_get(at(now + wait - 1), None), Step::Refuse(Reason::Failed(..))));
+        assert!(matches!(schedule.on_get(at(now + wait - 1), None), Step::Refuse(Reason::Disbelieved(..))));
         now += wait;
         assert_eq!(schedule.on_get(at(now), None), Step::Renew);
     }

@@ -55,6 +55,8 @@ pub enum Reason {
     Relink(Ended),
     /// It failed; who asks again then starts another try.
     Failed(String, Timestamp),
+    /// The server does not take the refresh token, which may pass; as before.
+    Disbelieved(String, Timestamp),
     /// The server refuses our tokens again and again; nothing is sent until then.
     Paused(Timestamp),
 }
