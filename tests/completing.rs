@@ -59,6 +59,33 @@ fn bash_completes_verbs_flags_hosts_and_accounts() {
 }
 
 #[test]
+fn bash_completes_an_address_behind_its_colons() {
+    let mut sandbox = sandbox();
+    sandbox.set("PS1", "ready> ");
+    sandbox.set("TERM", "dumb");
+    let mut bash = Pty::run(&sandbox, "stty cols 200 rows 24; exec bash --norc --noprofile -i");
+    bash.wait_for("ready> ");
+    bash.type_line("source /usr/share/bash-completion/completions/git");
+    bash.type_line("eval \"$(git-credential-gitlab completion bash)\"; ran() { printf '%s ' ran: $@; echo .; }");
+    // Whatever would be run is shown instead.
+    bash.type_line("git() { ran git $@; }; git-credential-gitlab() { [ $1 = complete ] && command $FUNCNAME \"$@\" || ran itself $@; }");
+    bash.type_line("echo is loaded | tr a-z A-Z");
+    bash.wait_for("IS LOADED");
+    let url = sandbox.gitlab.url().to_owned();
+    let most = &url[..url.len() - 1];
+    for begun in ["ht", "http:", most] {
+        for (typed, whole) in [("git credential-gitlab", "git credential-gitlab"), ("git-credential-gitlab", "itself")]
+        {
+            bash.wait_for("ready> ");
+            bash.press(&format!("{typed} unlink {begun}\t\r"));
+            bash.wait_for_line(&format!("ran: {whole} unlink {url} ."));
+        }
+    }
+    bash.type_line("exit");
+    bash.finish();
+}
+
+#[test]
 fn fish_completes_with_explanations() {
     let sandbox = sandbox();
     let propose = |line: &str| {
