@@ -107,3 +107,19 @@ fn what_is_shown_in_a_terminal_is_broken_between_words_and_nowhere_else() {
         assert!(whole.lines().any(|line| line.chars().count() > 40), "{whole}");
     }
 }
+
+#[test]
+fn status_says_where_git_asks_somebody_else() {
+    let sandbox = Sandbox::linked();
+    let (url, said) = (sandbox.gitlab.url().to_owned(), || sandbox.verb(["status"]).succeeded().stderr);
+    let mend = format!("git credential-gitlab configure {url}");
+    assert_eq!(said(), "");
+    sandbox.verb(["unconfigure", &url]).succeeded();
+    assert!(said().contains(&mend), "{}", said());
+    // Found by name, where PATH has it.
+    sandbox.git(["config", "--global", "credential.helper", "gitlab"]).succeeded();
+    assert_eq!(said(), "");
+    sandbox.git(["config", "--global", "--unset", "credential.helper"]).succeeded();
+    sandbox.verb(["configure", &url]).succeeded();
+    assert_eq!(said(), "");
+}

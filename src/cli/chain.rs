@@ -44,6 +44,14 @@ impl<'a> Chain<'a> {
         self.helpers.iter().rev().find(|setting| is_ours(&setting.value)).copied()
     }
 
+    /// One that git finds on PATH by our name: whichever program that is.
+    pub(super) fn by_name(&self) -> Option<&'a Setting> {
+        self.strangers().find(|setting| {
+            let program = setting.value.split_whitespace().next();
+            program.is_some_and(|word| word == "gitlab" || word.ends_with("git-credential-gitlab"))
+        })
+    }
+
     /// Those that are told our tokens.
     pub(super) fn strangers(&self) -> impl Iterator<Item = &'a Setting> {
         self.helpers.iter().filter(|setting| !is_ours(&setting.value)).copied()

@@ -45,8 +45,8 @@ struct Linked {
     /// The account's name.
     label: String,
     scopes: String,
-    /// A spare login was wanted and is not there: why.
-    no_spare: Option<String>,
+    /// Whether there is the spare login that was wanted; if not, why.
+    spare: Option<Result<(), String>>,
 }
 
 /// The application to link with, as far as the person names it, or a token that needs none.
@@ -84,10 +84,14 @@ pub(super) fn run(wanted: &Link, terminal: Terminal) -> Result<u8, Error> {
         terminal.note(&format!("{instance}: {kept}"));
     }
     let mut code = 0;
-    if let Some(why) = &linked.no_spare {
-        let again = format!("{} --account {} --spare", instance.link_command(), linked.label);
-        terminal.say(&format!("there is no spare login: {why}; to try again: {again}"));
-        code = Code::Relink.exit_code();
+    match &linked.spare {
+        None => {}
+        Some(Ok(())) => terminal.note("a spare login is ready"),
+        Some(Err(why)) => {
+            let again = format!("{} --account {} --spare", instance.link_command(), linked.label);
+            terminal.say(&format!("there is no spare login: {why}; to try again: {again}"));
+            code = Code::Relink.exit_code();
+        }
     }
     let configured = match wanted.no_configure {
         true => Ok(()),
@@ -203,8 +207,12 @@ fn outcome(block: &Attributes) -> Result<Outcome, Error> {
         };
     }
     let (host, label, scopes) = (needed(block, "host")?, label(block)?, text(block, "scope"));
-    let no_spare = (text(block, "spare") == "failed").then(|| text(block, "spare_detail"));
-    Ok(Outcome::Linked(Linked { host, label, scopes, no_spare }))
+    let spare = match text(block, "spare").as_str() {
+        "ready" => Some(Ok(())),
+        "failed" => Some(Err(text(block, "spare_detail"))),
+        _ => None,
+    };
+    Ok(Outcome::Linked(Linked { host, label, scopes, spare }))
 }
 
 fn request(wanted: &Link, application: &Application, on_another_device: bool) -> Attributes {

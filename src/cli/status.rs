@@ -1,10 +1,13 @@
 //! `status`: who is linked, until when, what is wrong and what to do.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::accounts::{Account, Accounts};
 use super::arguments::{Host, Status};
+use super::chain::Chain;
 use super::error::Error;
+use super::git_config::Git;
 use super::patience::Patience;
 use super::terminal::Terminal;
 use super::time::Now;
@@ -38,12 +41,32 @@ pub(super) fn run(wanted: &Status, terminal: Terminal) -> Result<u8, Error> {
         false => {
             let report = report::render(&found.accounts, &Now::here());
             terminal.print(&wrapped(&report, terminal.width(), 0))?;
+            say_who_is_not_asked(&found.accounts, terminal);
         }
     }
     if found.accounts.is_empty() && found.problems.is_empty() {
         terminal.say(&not_linked(wanted.host.as_ref()));
     }
     Ok(exit_code(&found.accounts, !found.problems.is_empty()))
+}
+
+/// A login is of no use where git asks somebody else.
+fn say_who_is_not_asked(accounts: &[Account], terminal: Terminal) {
+    let helpers = match Git::new(terminal).helpers() {
+        Ok(helpers) => helpers,
+        Err(why) => return terminal.detail(&format!("whether git asks us is not known: {why}")),
+    };
+    let instances: BTreeSet<Instance> = accounts.iter().filter_map(Account::instance).collect();
+    let is_asked = |instance: &Instance| {
+        let chain = Chain::of(&helpers, instance);
+        chain.asks_us() || chain.by_name().is_some()
+    };
+    for instance in instances.iter().filter(|instance| !is_asked(instance)) {
+        let short = instance.short();
+        terminal.say(&format!(
+            "git does not ask git-credential-gitlab for {instance}; to let it: git credential-gitlab configure {short}"
+        ));
+    }
 }
 
 /// For a prompt: a daemon that does not run is not started, one that is slow is not waited for,

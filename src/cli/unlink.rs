@@ -37,7 +37,7 @@ pub(super) fn run(wanted: &Unlink, terminal: Terminal) -> Result<u8, Error> {
             terminal.say(&format!("error: {why}"));
         }
         if block.get("username").is_some() {
-            tell(&block, &mut outcome, terminal)?;
+            tell(&block, wanted.all, &mut outcome, terminal)?;
         }
     }
     let code = match outcome {
@@ -71,7 +71,7 @@ fn request(wanted: &Unlink) -> Attributes {
 }
 
 /// One account is gone.
-fn tell(block: &Attributes, outcome: &mut Outcome, terminal: Terminal) -> Result<(), Error> {
+fn tell(block: &Attributes, all: bool, outcome: &mut Outcome, terminal: Terminal) -> Result<(), Error> {
     let (host, username) = (needed(block, "host")?, accounts::label(block)?);
     outcome.unlinked += 1;
     terminal.print(&format!("unlinked {host} ({username})"))?;
@@ -93,7 +93,8 @@ fn tell(block: &Attributes, outcome: &mut Outcome, terminal: Terminal) -> Result
         outcome.still_configured += 1;
         terminal.say(&format!("error: {why}\nlines with gitlabAccount = {username} may be left in git's config"));
     }
-    if let Some(next) = block.text("answers") {
+    // Where all go, the next one goes too.
+    if let Some(next) = block.text("answers").filter(|_| !all) {
         let short = instance.short();
         terminal.say(&format!(
             "{next} answers for {host} now; to let another account do so: git credential-gitlab use NAME {short}"

@@ -273,7 +273,11 @@ impl Listing {
             ),
             Trouble::Refused { error, .. } if error == NOT_FOUND && self.wanted.group.is_some() => {
                 let group = self.wanted.group.as_deref().unwrap_or_default();
-                format!("there is no group {group} that {who} may see")
+                let host = profile.instance.short();
+                format!(
+                    "there is no group {group} that {who} may see; to search for it: \
+                     git credential-gitlab repos {host} --search WORD"
+                )
             }
             Trouble::Transient { retry_after: Some(wait), .. } => {
                 format!("the projects of {who} could not be listed: {why}, and wants to be asked again in {wait} s")

@@ -8,7 +8,7 @@ use super::remote::{Named, Purpose, Remote, rewritten};
 use super::tools;
 use crate::cli::accounts::Account;
 use crate::cli::chain::Chain;
-use crate::cli::git_config::{GitError, Setting};
+use crate::cli::git_config::GitError;
 use crate::cli::helper_path::{is_ours, to_path};
 use crate::instance::Instance;
 use crate::label;
@@ -106,14 +106,7 @@ pub(super) fn helper(view: &View) -> Finding {
     if view.accounts.is_empty() {
         return Finding::skip(format!("{instance} is not linked"));
     }
-    let by_name = |setting: &&Setting| {
-        setting
-            .value
-            .split_whitespace()
-            .next()
-            .is_some_and(|word| word == "gitlab" || word.ends_with("git-credential-gitlab"))
-    };
-    if let Some(named) = chain.strangers().find(by_name) {
+    if let Some(named) = chain.by_name() {
         let text = format!(
             "git finds the helper \"{}\" ({} in {}) by PATH, which is another one in programs that a desktop starts",
             named.shown(),

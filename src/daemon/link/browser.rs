@@ -67,17 +67,18 @@ impl Browser {
             }
             Ok(code) => code,
             Err(error) => {
-                let which = match &purpose {
+                let why = match &purpose {
                     Purpose::Link => {
-                        page.send(page::no_consent(&error, &linker.plan.again));
-                        "consent"
+                        let again = &linker.plan.again;
+                        page.send(page::no_consent(&error, again));
+                        format!("consent was not given ({error}); to be asked once more: {again}")
                     }
                     Purpose::Spare(profile) => {
                         page.send(page::no_spare(profile, "the second consent was not given"));
-                        "the second consent"
+                        format!("the second consent was not given ({error})")
                     }
                 };
-                return Err(linker.failure(&purpose, Code::Relink, &format!("{which} was not given ({error})")));
+                return Err(linker.failure(&purpose, Code::Relink, &why));
             }
         };
         let is_first = matches!(purpose, Purpose::Link);

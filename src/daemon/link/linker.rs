@@ -201,11 +201,11 @@ impl Linker {
         let page = GitLab::applications_page(&plan.instance);
         let advice = match (error.as_str(), &plan.client_secret) {
             ("invalid_client", None) => format!(
-                "; it has no application with the id {id} (mistyped, or deleted? {page}), or the application is \
+                "; it has no application with the id {id} (mistyped, or deleted? {page}; --client-id names another), or the application is \
                  \"Confidential\": then untick that, or give its secret: {again} --client-secret-stdin"
             ),
             ("invalid_client", Some(_)) => format!(
-                "; it has no application with the id {id} (mistyped, or deleted? {page}), or its secret is another \
+                "; it has no application with the id {id} (mistyped, or deleted? {page}; --client-id names another), or its secret is another \
                  one by now: then give the new one: {again} --client-secret-stdin"
             ),
             ("unauthorized_client", _) => "; its administrator has not allowed this way of linking".to_owned(),
@@ -213,6 +213,7 @@ impl Linker {
                 "; the application there lacks some of these scopes: {}. Tick them at {page}, then: {again}",
                 plan.scopes
             ),
+            ("access_denied", _) if matches!(purpose, Purpose::Link) => format!("; to be asked once more: {again}"),
             _ => String::new(),
         };
         let code = match error.as_str() {

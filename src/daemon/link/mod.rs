@@ -67,6 +67,8 @@ async fn link(
     let profile = way.log_in(&linker, Purpose::Link).await?;
     let mut block = linked(&profile);
     if linker.plan.wants_spare(&profile) {
+        let note = format!("{} is linked; what comes next is for the spare login.", profile.label());
+        linker.say(Attributes::new().with("note[]", note)).await;
         match way.log_in(&linker, Purpose::Spare(profile)).await {
             Ok(_) => block.push("spare", "ready"),
             Err(failure) => {
