@@ -39,7 +39,8 @@ pub fn refused(account: &Account, refusal: Refusal) -> Failure {
             Failure::new(Code::Unreachable, for_now(&who, &why, again_at))
         }
         Refusal::Schedule(Reason::Disbelieved(why, again_at)) => {
-            let text = format!("{}; that may pass; to link it again if it lasts: {link}", for_now(&who, &why, again_at));
+            let text =
+                format!("{}; that may pass; to link it again if it lasts: {link}", for_now(&who, &why, again_at));
             Failure::new(Code::Unreachable, text)
         }
         Refusal::Schedule(Reason::Paused(until)) => {

@@ -223,6 +223,13 @@ impl StandIn {
         world.pairs.iter().filter(|pair| pair.user == user && !pair.revoked).count()
     }
 
+    /// The access token of the row that the user was given last, dead or alive.
+    pub fn newest_access_token(&self, username: &str) -> String {
+        let world = self.shared.lock();
+        let user = must(world.user_id(username));
+        world.pairs.iter().rfind(|pair| pair.user == user).expect("a login").access.clone()
+    }
+
     /// Every secret ever handed out (tokens, codes, passwords, client secrets), dead or alive, to
     /// search logs and files for.
     pub fn secrets(&self) -> Vec<String> {
