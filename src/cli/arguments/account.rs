@@ -16,9 +16,9 @@ Examples:
 pub(super) const USE: &str = "\
 Say which of several accounts answers where.
 
-The first of these that says something decides: GIT_CREDENTIAL_GITLAB_ACCOUNT in the environment,
-the user name in the address (https://bob@gitlab.example.com/...), what was chosen with --for for
-the nearest group or project, the default, the account that was linked first. Choices are kept in
+The first of these that says something decides: GIT_CREDENTIAL_GITLAB_ACCOUNT in the environment, \
+the user name in the address (https://bob@gitlab.example.com/...), what was chosen with --for for \
+the nearest group or project, the default, the account that was linked first. Choices are kept in \
 your git config (credential.URL.gitlabAccount).";
 
 pub(super) const USE_EXAMPLES: &str = "\

@@ -31,7 +31,7 @@ Examples:
   git credential-gitlab status                    who is linked, and what is wrong
   git credential-gitlab help link                 everything about one command
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not linked, 4 you must act (link again),
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not linked, 4 you must act (link again), \
 5 the server could not be reached, 6 the server refused.";
 
 /// Link your GitLab account once; git, IDEs and scripts then act with your own permissions.

@@ -12,8 +12,8 @@ use crate::access;
 pub(super) const REPOS: &str = "\
 List the projects that an account may reach, with its role.
 
-They come in the order in which they were created, and are shown as they come. On a terminal it is
-a table. Elsewhere each line has five values with a tab between them: path, role, visibility, last
+They come in the order in which they were created, and are shown as they come. On a terminal it is \
+a table. Elsewhere each line has five values with a tab between them: path, role, visibility, last \
 activity, and `archived` or `-`.";
 
 pub(super) const REPOS_EXAMPLES: &str = "\
@@ -26,7 +26,7 @@ Examples:
 pub(super) const TOKEN: &str = "\
 Print an access token for scripts: the one that git would get, renewed first if it must be.
 
-It is a secret: whoever reads it can do what `status` says of the account until it ends, two hours
+It is a secret: whoever reads it can do what `status` says of the account until it ends, two hours \
 after it was issued. Other users of the machine can see command lines; the second example has none.";
 
 pub(super) const TOKEN_EXAMPLES: &str = "\
@@ -40,9 +40,9 @@ Examples:
 pub(super) const IMPORT: &str = "\
 Clone one project, several, or a whole group, each to the directories of its path.
 
-Several are cloned at a time, by git itself. A project goes to DIR/its/path, so group/app goes to
-./group/app. One that is there already is left alone, or with --fetch fetched into, and a clone only
-appears when it is whole: type the same command again to get what is missing, after a failure or
+Several are cloned at a time, by git itself. A project goes to DIR/its/path, so group/app goes to \
+./group/app. One that is there already is left alone, or with --fetch fetched into, and a clone only \
+appears when it is whole: type the same command again to get what is missing, after a failure or \
 Ctrl-C.";
 
 pub(super) const IMPORT_EXAMPLES: &str = "\

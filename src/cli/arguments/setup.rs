@@ -52,8 +52,8 @@ Examples:
 pub(super) const VAULT: &str = "\
 Encrypt the files with tokens, where no keyring keeps them; lock and unlock them.
 
-Without a verb it says how they are. The key is kept by systemd, sealed with the machine's TPM where
-there is one, or wrapped with a passphrase, which is asked for once until the machine is switched
+Without a verb it says how they are. The key is kept by systemd, sealed with the machine's TPM where \
+there is one, or wrapped with a passphrase, which is asked for once until the machine is switched \
 off. While it is locked git gets no token, and is told what to type.";
 
 pub(super) const VAULT_EXAMPLES: &str = "\
@@ -66,8 +66,8 @@ Examples:
 pub(super) const CONFIGURE: &str = "\
 Let git ask this program for a GitLab.
 
-Writes credential.URL.helper into git's config: an empty line, which keeps helpers that were
-set up for every host out of this one, and the path of our helper. Nothing of anybody else is
+Writes credential.URL.helper into git's config: an empty line, which keeps helpers that were \
+set up for every host out of this one, and the path of our helper. Nothing of anybody else is \
 changed, and unconfigure takes it back.";
 
 #[derive(Debug, Args)]

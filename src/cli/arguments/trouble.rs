@@ -15,15 +15,15 @@ Examples:
   git credential-gitlab doctor --fix              mend what is ours, then look again
   git credential-gitlab doctor --bundle report.txt    for a bug report, without secrets
 
-Exit codes: 0 nothing fails, 3 not linked, 4 you must act, 5 the server could not be reached,
+Exit codes: 0 nothing fails, 3 not linked, 4 you must act, 5 the server could not be reached, \
 6 the server refused, 1 anything else.";
 
 pub(super) const LOG: &str = "\
 Show which program got a token for what, and when; the newest last.
 
-The daemon notes every token that it hands to git, and every time it does not: the program that ran
-git, git's command, the account, and the project if git tells it (credential.useHttpPath). Of
-commands only words without secrets are noted, and dots for the rest. git config can turn it off:
+The daemon notes every token that it hands to git, and every time it does not: the program that ran \
+git, git's command, the account, and the project if git tells it (credential.useHttpPath). Of \
+commands only words without secrets are noted, and dots for the rest. git config can turn it off: \
 credential.gitlabJournal=false.";
 
 pub(super) const LOG_EXAMPLES: &str = "\
