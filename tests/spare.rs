@@ -123,8 +123,9 @@ fn a_daemon_that_dies_in_a_renewal_costs_nothing_but_the_spare() {
     let sandbox = linked();
     first_has(&sandbox, 0);
     sandbox.gitlab.expire_access_tokens("alice");
-    let daemon = sandbox.daemon_pid();
+    // Before there is a daemon: it renews unasked.
     sandbox.gitlab.fault(Fault::once_after(Endpoint::Token, What::Delay(Duration::from_secs(5))));
+    let daemon = sandbox.daemon_pid();
     let asking = sandbox.start_helper("get", &sandbox.question());
     sandbox.wait_for_renewal_to_begin();
     run::kill(daemon);

@@ -187,8 +187,9 @@ fn a_client_that_is_killed_while_it_waits_takes_nothing_along() {
     let sandbox = Sandbox::linked();
     let old = sandbox.token();
     sandbox.age_token(7200, 0);
-    let pid = sandbox.daemon_pid();
+    // Before there is a daemon: it renews unasked.
     sandbox.gitlab.fault(Fault::once_after(Endpoint::Token, What::Delay(std::time::Duration::from_secs(1))));
+    let pid = sandbox.daemon_pid();
     let waiting: Vec<Started> = (0..20).map(|_| sandbox.start_helper("get", &sandbox.question())).collect();
     sandbox.wait_for_renewal_to_begin();
     for mut client in waiting {
