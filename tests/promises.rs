@@ -40,6 +40,7 @@ mod read_only;
 mod registering;
 mod renewing;
 mod repos;
+mod repos_flowing;
 mod rotating;
 mod secrets;
 mod soak;
@@ -54,6 +55,8 @@ mod unlinking;
 mod unwritable;
 #[cfg(target_os = "linux")]
 mod vault;
+#[cfg(target_os = "linux")]
+mod vault_key;
 #[cfg(target_os = "linux")]
 mod vault_safely;
 mod words;
