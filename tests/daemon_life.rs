@@ -258,8 +258,18 @@ fn a_daemon_that_hangs_is_a_line_and_not_a_wait() {
     let sandbox = Sandbox::linked();
     let pid = sandbox.daemon_pid();
     run::signal(pid, "STOP");
-    let silent = sandbox.get();
+    let stopped = sandbox.get();
     run::signal(pid, "CONT");
+    assert_eq!(stopped.stdout, "");
+    let mend = format!("kill -CONT {pid}\n");
+    assert!(stopped.stderr.ends_with(&mend) && stopped.stderr.lines().count() == 1, "{stopped:?}");
+    assert!(stopped.took < Duration::from_secs(8), "nobody waits for one that is stopped: {stopped:?}");
+    // One that takes everything and says nothing.
+    let mut sandbox = Sandbox::new();
+    let socket = sandbox.path("socket");
+    let _listener = UnixListener::bind(&socket).expect("bound");
+    sandbox.set("GIT_CREDENTIAL_GITLAB_SOCKET", &socket);
+    let silent = sandbox.get();
     assert!(silent.took < Duration::from_secs(12), "{silent:?}");
     assert_eq!(silent.stdout, "");
     assert!(silent.stderr.contains("daemon restart") && silent.stderr.lines().count() == 1, "{silent:?}");

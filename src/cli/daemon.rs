@@ -8,9 +8,9 @@ use super::accounts::{Accounts, Daemon};
 use super::arguments;
 use super::call::{Reply, text};
 use super::error::Error;
-use super::silent::{self, Silent};
+use super::silent;
 use super::terminal::Terminal;
-use crate::client::{self, CallError, Start};
+use crate::client::{self, CallError, Silent, Start};
 use crate::endpoint::Endpoint;
 use crate::protocol::{self, Code, action};
 
@@ -88,8 +88,9 @@ fn unheard() -> Error {
 
 /// Stops the daemon, and waits until it is gone.
 fn stop(terminal: Terminal) -> Result<(), Error> {
-    if let Err(Error::Call(CallError::Silent(_))) = silent::accounts_within(Start::Never, HEARD_WITHIN) {
-        return Err(unheard());
+    match silent::accounts_within(Start::Never, HEARD_WITHIN) {
+        Err(Error::Call(why)) if why.is_silence() => return Err(unheard()),
+        _ => {}
     }
     let mut reply = match Reply::to(&protocol::request(action::STOP), Start::Never, END_WITHIN) {
         Ok(reply) => reply,

@@ -2,6 +2,7 @@
 //! never wait longer than asked.
 
 mod environment;
+mod silent;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
@@ -19,6 +20,7 @@ use crate::endpoint::{self, Endpoint, NoEndpoint};
 use crate::protocol::{self, MAX_MESSAGE};
 
 pub use environment::{GIT_VARIABLES_KEPT, for_daemon};
+pub use silent::Silent;
 
 /// The daemon's program, looked for beside our own.
 pub const DAEMON: &str = "git-credential-gitlab--daemon";
@@ -31,6 +33,10 @@ const TRIES: u32 = 3;
 
 /// A process that is killed is gone after a few milliseconds.
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
+
+/// After so long a wait it is looked whether there is any use in more. A get that renews takes less,
+/// mostly.
+const WONDERS_AFTER: Duration = Duration::from_secs(1);
 
 /// Whether to start a daemon where none answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +65,8 @@ pub enum CallError {
     CannotStart(String),
     /// It took the request and did not answer in time.
     Silent(Duration),
+    /// It is stopped, and answers nobody before it is told to go on.
+    Stopped(Silent),
     /// It answered something that is no message.
     Garbage(Malformed),
     /// The connection failed or broke off.
@@ -80,6 +88,10 @@ impl fmt::Display for CallError {
             CallError::Silent(waited) => {
                 let seconds = waited.as_secs();
                 write!(f, "the daemon did not answer within {seconds} s; try: git credential-gitlab daemon restart")
+            }
+            CallError::Stopped(silent) => {
+                write!(f, "{silent}")?;
+                silent.command().map_or(Ok(()), |command| write!(f, "; to mend it: {command}"))
             }
             CallError::Garbage(why) => write!(f, "the daemon's answer is broken: {why}"),
             CallError::Broken(why) => write!(f, "the connection to the daemon broke off: {why}"),
@@ -142,7 +154,7 @@ pub fn begin(request: &Attributes, start: Start, within: Duration) -> Result<(Co
     loop {
         tries -= 1;
         let answered = send(request, start, within.saturating_sub(started.elapsed())).and_then(|mut conversation| {
-            let block = conversation.next()?.ok_or(io::Error::from(io::ErrorKind::UnexpectedEof))?;
+            let block = conversation.first()?.ok_or(io::Error::from(io::ErrorKind::UnexpectedEof))?;
             Ok((conversation, block))
         });
         match answered {
@@ -172,7 +184,26 @@ fn send(request: &Attributes, start: Start, within: Duration) -> Result<Conversa
     Ok(conversation)
 }
 
+impl CallError {
+    /// Whether a daemon listens and says nothing.
+    pub fn is_silence(&self) -> bool {
+        matches!(self, Self::Silent(_) | Self::Stopped(_))
+    }
+}
+
 impl Conversation {
+    /// The first block of the reply. A daemon that is stopped is not waited for.
+    fn first(&mut self) -> Result<Option<Attributes>, CallError> {
+        match self.next_within(WONDERS_AFTER)? {
+            Heard::Block(block) => Ok(Some(block)),
+            Heard::End => Ok(None),
+            Heard::Nothing => match Silent::find() {
+                silent if silent.is_stopped() => Err(CallError::Stopped(silent)),
+                _ => self.next(),
+            },
+        }
+    }
+
     /// The next block of the reply; `None` once the daemon has closed the connection after a
     /// block. A connection that closes before the first block, or inside one, is broken.
     #[allow(clippy::should_implement_trait)] // an iterator would hide that each step can fail

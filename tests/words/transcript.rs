@@ -19,7 +19,7 @@ const DIFFERS: &[(&str, &str)] = &[
     (r"\((now|[^()]+ ago)\)", "(… ago)"),
     (r"\b(pausing for|tried again in|next try in|within) \d+ (s|min)\b", "$1 … $2"),
     (r"\btried again right now\b", "next try in … s"),
-    (r"\b(process|pid) \d+", "$1 <pid>"),
+    (r"\b(process|pid|kill -[A-Z]+) \d+", "$1 <pid>"),
     (r#""pid": ?\d+"#, r#""pid": <pid>"#),
     (r"\brun-[^/\s]+", "run-<machine>"),
     (r"(private|internal|public)( +)\d+ \w+", "$1$2<age>"),

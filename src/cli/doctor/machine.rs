@@ -9,8 +9,7 @@ use super::finding::{Finding, Mend};
 use super::tools;
 use crate::cli::accounts::{Account, Accounts};
 use crate::cli::error::Error;
-use crate::cli::silent::Silent;
-use crate::client::{self, CallError};
+use crate::client::{self, CallError, Silent};
 use crate::endpoint::{self, Endpoint};
 use crate::protocol::{Code, State};
 use crate::shell::quoted;
@@ -135,7 +134,7 @@ pub(super) fn daemon(machine: &Machine) -> Finding {
             let text = format!("{why}, and none is started where {} names the socket", endpoint::SOCKET_VARIABLE);
             Finding::fail(Code::Failed, text).fix(format!("unset {}", endpoint::SOCKET_VARIABLE))
         }
-        Err(Error::Call(CallError::Silent(_))) => {
+        Err(Error::Call(why)) if why.is_silence() => {
             let silent = Silent::find();
             Finding::fail(Code::Failed, silent.to_string()).fix_if(silent.command())
         }
