@@ -135,3 +135,23 @@ fn what_a_newer_version_has_written_meanwhile_is_left_as_it_is() {
     sandbox.verb(["daemon", "stop"]).succeeded();
     assert_eq!(fs::read(tokens).expect("readable"), newer);
 }
+
+#[test]
+fn an_older_pair_that_comes_back_into_the_store_is_not_taken_for_a_newer_one() {
+    let sandbox = Sandbox::linked();
+    let [tokens] = &sandbox.state_files(".tokens")[..] else { panic!("one account") };
+    let older = std::fs::read(tokens).expect("readable");
+    let renew = || {
+        let old = sandbox.token();
+        sandbox.gitlab.expire_access_tokens("alice");
+        sandbox.erase(&old);
+        let new = sandbox.token();
+        assert!(new != old && sandbox.lives(&new));
+    };
+    renew();
+    // A backup that is played back, or a tool that keeps directories alike.
+    std::fs::write(tokens, older).expect("written");
+    renew();
+    sandbox.kill_daemon();
+    assert!(sandbox.lives(&sandbox.token()), "and the store has the newest");
+}

@@ -29,6 +29,7 @@ mod keyring;
 mod lfs;
 mod linking;
 mod linking_addresses;
+mod linking_again;
 mod listener;
 mod memory;
 mod narrow;

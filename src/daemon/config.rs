@@ -178,15 +178,15 @@ fn accounts_in(answer: &[u8]) -> Vec<(String, String)> {
 }
 
 /// Whether a switch of ours, `credential.<url>.NAME`, is on for an instance: yes, unless git config says no,
-/// or something that can't be read. What somebody may have forbidden is not done.
-pub async fn is_on(instance: &Instance, name: &str) -> bool {
+/// or something that can't be read, of which nothing comes. What somebody may have forbidden is not done.
+pub async fn is_on(instance: &Instance, name: &str) -> Option<bool> {
     let key = format!("credential.{name}");
     match git(&["--type=bool", "--get-urlmatch", &key, &instance.to_string()], "").await.map(|found| pairs(&found)) {
         // Asked for one key, git prints the value alone.
-        Ok(found) => found.last().is_none_or(|(value, _)| value == "true"),
+        Ok(found) => Some(found.last().is_none_or(|(value, _)| value == "true")),
         Err(why) => {
-            tracing::warn!(%why, key, "taken as switched off");
-            false
+            tracing::warn!(%why, key, "taken as switched off for now");
+            None
         }
     }
 }

@@ -42,7 +42,7 @@ pub struct Journal {
     lines: Mutex<Option<SyncSender<String>>>,
     /// Says nothing; ends when every line is written.
     written: Mutex<Receiver<()>>,
-    /// Whether git config lets it be written, by GitLab; asked once.
+    /// Whether git config lets it be written, by GitLab; asked until there is an answer.
     on: tokio::sync::Mutex<HashMap<String, bool>>,
 }
 
@@ -99,10 +99,10 @@ impl Journal {
         let mut on = self.on.lock().await;
         match on.get(&instance.to_string()) {
             Some(on) => *on,
-            None => {
-                let read = config::is_on(instance, SWITCH).await;
-                *on.entry(instance.to_string()).or_insert(read)
-            }
+            None => match config::is_on(instance, SWITCH).await {
+                Some(read) => *on.entry(instance.to_string()).or_insert(read),
+                None => false,
+            },
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use directories::ProjectDirs;
 
 use super::files;
-use crate::endpoint::{ACCOUNTS, JOURNAL, NAME};
+use crate::endpoint::{ACCOUNTS, JOURNAL, NAME, make_private};
 
 /// Another daemon's renewal takes as long as the server's answer may take, and two saves.
 const LEASE_WITHIN: Duration = Duration::from_secs(45);
@@ -68,7 +68,14 @@ impl Places {
     pub async fn lease(&self, id: &str) -> std::io::Result<File> {
         let path = self.tokens().join(format!("{id}.lock"));
         let open = || files::open(File::options().create(true).truncate(false).write(true), &path);
-        let mut file = open()?;
+        let mut file = match open() {
+            // Somebody has cleaned up while the daemon ran.
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
+                make_private(&self.tokens())?;
+                open()?
+            }
+            opened => opened?,
+        };
         let poll = Duration::from_millis(20);
         let deadline = tokio::time::Instant::now() + LEASE_WITHIN;
         loop {

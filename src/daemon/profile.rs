@@ -10,7 +10,7 @@ use super::gitlab::{Endpoints, Network, TokenKind};
 use super::schedule::MIN_LIFE;
 use super::store::{Kind, StoreKind};
 use crate::credential::printable;
-use crate::endpoint::ACCOUNTS;
+use crate::endpoint::{ACCOUNTS, make_private};
 use crate::instance::Instance;
 use crate::label;
 
@@ -245,7 +245,14 @@ impl Profile {
     /// Writes the profile durably.
     pub fn save(&self, directory: &Path) -> std::io::Result<()> {
         let bytes = serde_json::to_vec_pretty(self).expect("a profile is plain data");
-        files::write(&self.path(directory), &bytes)
+        match files::write(&self.path(directory), &bytes) {
+            // Somebody has cleaned up while the daemon ran.
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
+                make_private(directory)?;
+                files::write(&self.path(directory), &bytes)
+            }
+            written => written,
+        }
     }
 
     /// Removes the profile.
@@ -266,7 +273,9 @@ impl Profile {
         paths.sort();
         for path in paths {
             match Self::load(&path) {
-                Ok(Some(profile)) => profiles.push(profile),
+                Ok(Some(profile)) if profile.path(directory) == path => profiles.push(profile),
+                // A sync tool names so what it finds in two versions.
+                Ok(Some(_)) => problems.push(unreadable(&path, "a copy under another name; it can be removed")),
                 Ok(None) => {} // unlinked a moment ago
                 Err(problem) => problems.push(problem),
             }

@@ -36,7 +36,8 @@ pub enum Renewal {
     Failed(Trouble),
 }
 
-/// Renews the pair `held` of an account's login. `unsaved`: the store does not have it.
+/// Renews the pair `held` of an account's login, which came after the access token `replaced`. The store
+/// may still have that one, or have it again (a backup that was played back): it is spent.
 pub async fn renew(
     places: &Places,
     vault: &Vault,
@@ -44,13 +45,13 @@ pub async fn renew(
     id: &str,
     slot: Slot,
     held: Record,
-    unsaved: Option<NotSaved>,
+    replaced: Option<Secret>,
 ) -> Renewal {
     let lease = match places.lease(id).await {
         Ok(lease) => lease,
         Err(why) => return Renewal::Store(StoreError::Unavailable(format!("no lease on the account: {why}"))),
     };
-    let done = renew_leased(vault, gitlab, id, slot, held, unsaved).await;
+    let done = renew_leased(vault, gitlab, id, slot, held, replaced).await;
     if !matches!(done, Renewal::Renewed(_) | Renewal::Adopted(_)) {
         vault.keep_until_done(lease);
     }
@@ -63,7 +64,7 @@ async fn renew_leased(
     id: &str,
     slot: Slot,
     held: Record,
-    unsaved: Option<NotSaved>,
+    replaced: Option<Secret>,
 ) -> Renewal {
     let entry = &slot.entry(id);
     let stored = match vault.load(entry).await {
@@ -71,10 +72,7 @@ async fn renew_leased(
         Ok(None) => return Renewal::Store(StoreError::Gone),
         Err(why) => return Renewal::Store(why),
     };
-    let is_ours = match unsaved {
-        Some(unsaved) => unsaved.may_replace(&stored, &held),
-        None => stored.access_token == held.access_token,
-    };
+    let is_ours = stored.access_token == held.access_token || replaced == Some(stored.access_token.clone());
     if !is_ours {
         return Renewal::Adopted(stored);
     }

@@ -3,6 +3,7 @@
 use super::HandOut;
 use crate::daemon::clock::Timestamp;
 use crate::daemon::schedule::{Schedule, Successor};
+use crate::daemon::secret::Secret;
 use crate::daemon::store::{Kind, NotSaved, Record, Slot};
 
 /// A pair that could not be saved is saved as soon as the store is back.
@@ -15,6 +16,8 @@ pub(super) struct Login {
     pub(super) schedule: Schedule,
     /// The store does not have this record yet.
     pub(super) unsaved: Option<Unsaved>,
+    /// The access token that this one came after, if it came while we looked.
+    pub(super) replaced: Option<Secret>,
     /// Within how many days it ends, as the log was told the last time.
     told_end: Option<i64>,
 }
@@ -46,7 +49,7 @@ impl Login {
         if let Some(at) = record.refreshing_since {
             schedule.on_lost(at); // a daemon ended in the middle of a renewal
         }
-        Self { slot, record, schedule, unsaved, told_end: None }
+        Self { slot, record, schedule, unsaved, replaced: None, told_end: None }
     }
 
     /// Takes the pair that this one was renewed to.
@@ -55,7 +58,7 @@ impl Login {
         if let Some(at) = record.refreshing_since {
             self.schedule.on_lost(at); // another daemon ended in the middle of renewing it again
         }
-        self.record = record;
+        self.replaced = Some(std::mem::replace(&mut self.record, record).access_token);
         self.unsaved = unsaved;
     }
 

@@ -100,6 +100,14 @@ pub struct Retired {
 }
 
 impl Retired {
+    /// The same, where the first login was overwritten by one that nobody may use: it has to be saved again.
+    pub fn saved_over(mut self, by: &Record, why: &StoreError) -> Self {
+        for kept in self.logins.iter_mut().filter(|kept| kept.slot == Slot::First) {
+            kept.unsaved = Some(NotSaved { why: why.clone(), replaces: by.access_token.clone() });
+        }
+        self
+    }
+
     /// The login in a slot.
     pub fn get(&self, slot: Slot) -> Option<&Kept> {
         self.logins.iter().find(|kept| kept.slot == slot)
@@ -184,6 +192,11 @@ impl Account {
     /// Nothing is forgotten or revoked.
     pub async fn retire(&self) -> Option<Retired> {
         self.ask(|reply| Command::Retire { reply }).await.flatten()
+    }
+
+    /// Whether its task runs, or has not begun to end.
+    pub fn runs(&self) -> bool {
+        !self.commands.is_closed()
     }
 
     /// The server as this account reaches it, for the last words of a retired account.

@@ -3,6 +3,7 @@
 //! All take the account's task to its end first, so that nobody spends or saves a pair under
 //! their hands, and all bring it back with what it held if they fail.
 
+use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,20 +41,31 @@ impl Accounts {
         let old = self.known().accounts.iter().find(|account| account.profile.id() == id).cloned();
         let profile = Profile::new(linked, old.as_ref().map(|old| old.profile.as_ref()), Timestamp::now());
         let profile = Arc::new(profile);
-        let (mut held, mut replaced) = (None, Vec::new());
-        if let Some(old) = &old {
-            held = old.retire().await;
-            // Before they are overwritten: another daemon may have renewed them.
-            for slot in Slot::ALL {
-                replaced.extend(newest(old, slot, held.as_ref()).await.ok().flatten());
+        let held = match &old {
+            Some(old) => old.retire().await,
+            None => None,
+        };
+        // From here on nobody renews what is replaced, another daemon included.
+        let mut replaced = Vec::new();
+        let saved = match self.places.lease(&id).await {
+            Err(why) => Err(NotLinked { why: unwritable(why), is_as_before: true }),
+            Ok(lease) => {
+                for (old, slot) in old.iter().flat_map(|old| Slot::ALL.map(|slot| (old, slot))) {
+                    replaced.extend(newest(old, slot, held.as_ref()).await.ok().flatten());
+                }
+                self.save(lease, &profile, &vault, Slot::First, &record).await
             }
-        }
-        if let Err(why) = self.save(&profile, &vault, Slot::First, &record).await {
-            if let Some(old) = old {
-                self.put(old.revive(self.places.clone(), held));
+        };
+        let lease = match saved {
+            Ok(lease) => lease,
+            Err(NotLinked { why, is_as_before }) => {
+                if let Some(old) = old {
+                    let held = if is_as_before { held } else { held.map(|held| held.saved_over(&record, &why)) };
+                    self.put(old.revive(self.places.clone(), held));
+                }
+                return Err(why);
             }
-            return Err(why);
-        }
+        };
         self.notices().forget(&id);
         let lid = self.lid(&profile.instance);
         lid.allow_one();
@@ -66,6 +78,7 @@ impl Accounts {
                     tracing::warn!(account = %old.profile.who(), %why, "a replaced pair was not deleted");
                 }
             }
+            drop(lease);
             let replaced = replaced.into_iter().filter(|old| old.access_token != record.access_token);
             let (theirs, ours): (Vec<_>, Vec<_>) = replaced.partition(Record::is_known_to_person);
             let kind = old.profile.by_hand.filter(|_| !theirs.is_empty()).map(|token| token.kind);
@@ -108,16 +121,24 @@ impl Accounts {
         if first.is_some_and(|first| first.access_token == record.access_token) {
             return Err(StoreError::Unavailable("the server gave the first login's tokens again".into()));
         }
-        self.save(profile, &account.vault, Slot::Second, record).await
+        let lease = self.places.lease(&profile.id()).await.map_err(unwritable)?;
+        self.save(lease, profile, &account.vault, Slot::Second, record).await.map(drop).map_err(|failed| failed.why)
     }
 
-    /// Saves a new login and what is known of its account, or leaves both as they were.
-    async fn save(&self, profile: &Profile, vault: &Vault, slot: Slot, record: &Record) -> Result<(), StoreError> {
-        let unwritable = |why: std::io::Error| StoreError::Unavailable(format!("the state directory: {why}"));
-        let lease = self.places.lease(&profile.id()).await.map_err(unwritable)?;
+    /// Saves a new login and what is known of its account, or leaves both as they were. The lease comes
+    /// back.
+    async fn save(
+        &self,
+        lease: File,
+        profile: &Profile,
+        vault: &Vault,
+        slot: Slot,
+        record: &Record,
+    ) -> Result<File, NotLinked> {
         let entry = slot.entry(&profile.id());
         let before = vault.load(&entry).await;
         let saved = vault.save(&entry, record, Prompt::Allowed).await;
+        let overwritten = saved.is_ok();
         let saved = saved.and_then(|()| {
             match vault.kind() {
                 StoreKind::Memory => profile.remove(&self.places.accounts()), // it would outlive its tokens
@@ -125,13 +146,15 @@ impl Accounts {
             }
             .map_err(unwritable)
         });
-        if saved.is_err()
-            && let Ok(before) = before
-        {
-            vault.take_back_save(&entry, before);
+        if let Err(why) = saved {
+            let is_as_before = match before {
+                Ok(before) => vault.take_back_save(&entry, before).await,
+                Err(_) => !overwritten,
+            };
             vault.keep_until_done(lease);
+            return Err(NotLinked { why, is_as_before });
         }
-        saved
+        Ok(lease)
     }
 
     /// Revokes what nobody uses any more, as far as the server lets us.
@@ -257,6 +280,17 @@ impl Accounts {
     fn remove(&self, id: &str) {
         self.known_so_far().accounts.retain(|account| account.profile.id() != id);
     }
+}
+
+/// Why a new login could not be kept.
+struct NotLinked {
+    why: StoreError,
+    /// Whether the store has what it had before; else it may have the new login.
+    is_as_before: bool,
+}
+
+fn unwritable(why: std::io::Error) -> StoreError {
+    StoreError::Unavailable(format!("the state directory: {why}"))
 }
 
 /// Ends a login at the server.

@@ -142,6 +142,13 @@ impl Accounts {
     /// Lets errands and accounts finish and save what they do, also what they begin meanwhile.
     pub async fn retire_all(&self) {
         self.ending.send_replace(true);
+        // An errand that fails brings back the account that it had retired.
+        while self.are_at_work() {
+            self.retire_all_so_far().await;
+        }
+    }
+
+    async fn retire_all_so_far(&self) {
         let errands = async {
             loop {
                 let mut errands = std::mem::take(&mut *self.errands.lock().expect("nobody panics while holding it"));
@@ -159,6 +166,12 @@ impl Accounts {
             while retiring.join_next().await.is_some() {}
         };
         tokio::join!(errands, retired);
+    }
+
+    /// Whether somebody is at work that must not be cut off.
+    fn are_at_work(&self) -> bool {
+        let accounts = self.known_so_far().accounts.iter().any(Account::runs);
+        accounts || !self.errands.lock().expect("nobody panics while holding it").is_empty()
     }
 
     /// Whether the daemon is to end.

@@ -94,7 +94,7 @@ impl Notices {
         tracing::warn!(text = notice.text, "told");
         let (instance, title) = (profile.instance.clone(), format!("GitLab login of {}", profile.who()));
         tokio::spawn(async move {
-            if config::is_on(&instance, SWITCH).await
+            if config::is_on(&instance, SWITCH).await.unwrap_or(false)
                 && let Err(why) = desktop::show(&printable(&title, 200), &notice.text).await
             {
                 tracing::info!(%why, "no window could be shown");

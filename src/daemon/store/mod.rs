@@ -213,18 +213,21 @@ impl Vault {
     }
 
     /// Makes a save that failed undone: one that only took too long may still be carried out, and
-    /// this comes right behind it. Nobody waits for it.
-    pub fn take_back_save(&self, id: &str, before: Option<Record>) {
+    /// this comes right behind it. The result is whether that is certain.
+    pub async fn take_back_save(&self, id: &str, before: Option<Record>) -> bool {
         let id = id.to_owned();
+        let (reply, answer) = oneshot::channel();
         let _ = self.jobs.send(Box::new(move |store| {
             let undone = match before.map(|record| serde_json::to_vec(&record).expect("a record is plain data")) {
                 Some(bytes) => store.save(&id, &bytes, Prompt::Forbidden),
                 None => store.delete(&id, Prompt::Forbidden),
             };
+            let _ = reply.send(undone.is_ok()); // nobody may wait any longer
             if let Err(why) = undone {
                 tracing::warn!(%why, "a save that failed could not be undone either");
             }
         }));
+        matches!(tokio::time::timeout(CALL_WITHIN, answer).await, Ok(Ok(true)))
     }
 
     /// Forgets what is stored under a name.
