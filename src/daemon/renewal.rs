@@ -13,7 +13,7 @@ use super::fault;
 use super::gitlab::{GitLab, Liveness, Trouble};
 use super::places::Places;
 use super::schedule::next_end;
-use super::secret::Secret;
+use super::secret::{Mark, Secret};
 use super::store::{Kind, NotSaved, Prompt, Record, Slot, StoreError, Vault};
 
 /// The status with which GitLab refuses a token that it does not know, or not any more.
@@ -45,7 +45,7 @@ pub async fn renew(
     id: &str,
     slot: Slot,
     held: Record,
-    replaced: Option<Secret>,
+    replaced: Option<Mark>,
 ) -> Renewal {
     let lease = match places.lease(id).await {
         Ok(lease) => lease,
@@ -64,7 +64,7 @@ async fn renew_leased(
     id: &str,
     slot: Slot,
     held: Record,
-    replaced: Option<Secret>,
+    replaced: Option<Mark>,
 ) -> Renewal {
     let entry = &slot.entry(id);
     let stored = match vault.load(entry).await {
@@ -72,7 +72,7 @@ async fn renew_leased(
         Ok(None) => return Renewal::Store(StoreError::Gone),
         Err(why) => return Renewal::Store(why),
     };
-    let is_ours = stored.access_token == held.access_token || replaced == Some(stored.access_token.clone());
+    let is_ours = stored.access_token == held.access_token || replaced == Some(stored.access_token.mark());
     if !is_ours {
         return Renewal::Adopted(stored);
     }

@@ -1,6 +1,8 @@
 //! A text that is printed nowhere and leaves memory when it is dropped.
 
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -20,6 +22,20 @@ impl Secret {
     /// The text itself. Each call is a place to look at when secrets are reviewed.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+/// Tells whether a secret is one that was seen before, and keeps nothing of it. Good in this process
+/// alone: the keys of the hash are chosen anew in each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark(u64);
+
+static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+impl Secret {
+    /// Its mark.
+    pub fn mark(&self) -> Mark {
+        Mark(KEYS.hash_one(self.0.as_bytes()))
     }
 }
 
@@ -45,6 +61,13 @@ mod text {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mark_is_the_same_for_the_same_secret_and_for_no_other() {
+        let mark = |text: &str| Secret::new(text).mark();
+        assert_eq!(mark("hunter2"), mark("hunter2"));
+        assert_ne!(mark("hunter2"), mark("hunter3"));
+    }
 
     #[test]
     fn debug_output_hides_it() {

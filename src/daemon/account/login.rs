@@ -3,7 +3,7 @@
 use super::HandOut;
 use crate::daemon::clock::Timestamp;
 use crate::daemon::schedule::{Schedule, Successor};
-use crate::daemon::secret::Secret;
+use crate::daemon::secret::Mark;
 use crate::daemon::store::{Kind, NotSaved, Record, Slot};
 
 /// A pair that could not be saved is saved as soon as the store is back.
@@ -17,7 +17,7 @@ pub(super) struct Login {
     /// The store does not have this record yet.
     pub(super) unsaved: Option<Unsaved>,
     /// The access token that this one came after, if it came while we looked.
-    pub(super) replaced: Option<Secret>,
+    pub(super) replaced: Option<Mark>,
     /// Within how many days it ends, as the log was told the last time.
     told_end: Option<i64>,
 }
@@ -58,7 +58,7 @@ impl Login {
         if let Some(at) = record.refreshing_since {
             self.schedule.on_lost(at); // another daemon ended in the middle of renewing it again
         }
-        self.replaced = Some(std::mem::replace(&mut self.record, record).access_token);
+        self.replaced = Some(std::mem::replace(&mut self.record, record).access_token.mark());
         self.unsaved = unsaved;
     }
 

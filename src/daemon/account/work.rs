@@ -9,7 +9,7 @@ use crate::daemon::clock::Timestamp;
 use crate::daemon::gitlab::{GitLab, Liveness, REPLICA_LAG, Trouble};
 use crate::daemon::places::Places;
 use crate::daemon::renewal::{Renewal, renew};
-use crate::daemon::secret::Secret;
+use crate::daemon::secret::Mark;
 use crate::daemon::store::{Kind, NotSaved, Prompt, Record, Slot, StoreError, Vault};
 
 /// For so many seconds the word of a replica that contradicts what has just been done is not taken at
@@ -72,7 +72,7 @@ impl Means {
                 let (record, unsaved) = (login.record.clone(), login.unsaved.as_ref().map(|it| it.what.clone()));
                 match (work, unsaved) {
                     (Work::Renew(_), unsaved) => {
-                        let replaced = unsaved.map(|it| it.replaces).or(login.replaced.clone());
+                        let replaced = unsaved.map(|it| it.replaces.mark()).or(login.replaced);
                         Box::pin(async move { Done::Renewed(slot, means.renew(slot, record, replaced).await) })
                     }
                     (Work::Save(_), Some(unsaved)) => {
@@ -103,7 +103,7 @@ impl Means {
         self.vault.load(&slot.entry(&self.id)).await?.ok_or(StoreError::Gone)
     }
 
-    async fn renew(&self, slot: Slot, record: Record, replaced: Option<Secret>) -> Renewal {
+    async fn renew(&self, slot: Slot, record: Record, replaced: Option<Mark>) -> Renewal {
         let gitlab = self.server.gitlab(&record).await;
         let renewal = renew(&self.places, &self.vault, &gitlab, &self.id, slot, record, replaced).await;
         if matches!(renewal, Renewal::Failed(_)) {
