@@ -10,7 +10,7 @@ use super::call::{Reply, text};
 use super::error::Error;
 use super::silent;
 use super::terminal::Terminal;
-use crate::client::{self, CallError, Silent, Start};
+use crate::client::{self, CallError, Start};
 use crate::endpoint::Endpoint;
 use crate::protocol::{self, Code, action};
 
@@ -79,18 +79,13 @@ fn describe(daemon: &Daemon) -> String {
     format!("running: pid {pid}, version {version}, socket {socket}")
 }
 
-/// It may be in the middle of a renewal, whose answer nobody else has: only the person ends it.
-fn unheard() -> Error {
-    let silent = Silent::find();
-    let command = silent.command().map(|command| format!("; to mend it: {command}")).unwrap_or_default();
-    Error::NotRun(format!("{silent}{command}"))
-}
-
 /// Stops the daemon, and waits until it is gone.
 fn stop(terminal: Terminal) -> Result<(), Error> {
-    match silent::accounts_within(Start::Never, HEARD_WITHIN) {
-        Err(Error::Call(why)) if why.is_silence() => return Err(unheard()),
-        _ => {}
+    // It may be in the middle of a renewal, whose answer nobody else has: only the person ends it.
+    if let Err(Error::Call(why)) = silent::accounts_within(Start::Never, HEARD_WITHIN)
+        && let Some(silent) = why.silent()
+    {
+        return Err(Error::NotRun(silent.advice()));
     }
     let mut reply = match Reply::to(&protocol::request(action::STOP), Start::Never, END_WITHIN) {
         Ok(reply) => reply,

@@ -16,12 +16,14 @@ const WONDERS_AFTER: Duration = Duration::from_secs(3);
 pub(super) struct Patience(#[expect(dead_code, reason = "its end is the message")] Option<Sender<()>>);
 
 impl Patience {
-    /// While `what` is waited for. Without a terminal nobody is there to wonder.
-    pub(super) fn with(what: &str, terminal: Terminal) -> Self {
+    /// While a server is waited for; `None`: any that is linked. Without a terminal nobody is there to
+    /// wonder.
+    pub(super) fn with_server(host: Option<&Host>, terminal: Terminal) -> Self {
         if !io::stderr().is_terminal() {
             return Self(None);
         }
-        let text = format!("still waiting for {what}; Ctrl-C ends that");
+        let host = host.map(|host| format!(" of {}", host.instance)).unwrap_or_default();
+        let text = format!("still waiting for the answer{host}; Ctrl-C ends that");
         let (until, ended) = mpsc::channel::<()>();
         thread::spawn(move || {
             if ended.recv_timeout(WONDERS_AFTER) == Err(RecvTimeoutError::Timeout) {
@@ -29,11 +31,5 @@ impl Patience {
             }
         });
         Self(Some(until))
-    }
-
-    /// While a server is waited for; `None`: any that is linked.
-    pub(super) fn with_server(host: Option<&Host>, terminal: Terminal) -> Self {
-        let host = host.map(|host| format!(" of {}", host.instance));
-        Self::with(&format!("the answer{}", host.unwrap_or_default()), terminal)
     }
 }

@@ -89,10 +89,7 @@ impl fmt::Display for CallError {
                 let seconds = waited.as_secs();
                 write!(f, "the daemon did not answer within {seconds} s; try: git credential-gitlab daemon restart")
             }
-            CallError::Stopped(silent) => {
-                write!(f, "{silent}")?;
-                silent.command().map_or(Ok(()), |command| write!(f, "; to mend it: {command}"))
-            }
+            CallError::Stopped(silent) => f.write_str(&silent.advice()),
             CallError::Garbage(why) => write!(f, "the daemon's answer is broken: {why}"),
             CallError::Broken(why) => write!(f, "the connection to the daemon broke off: {why}"),
         }
@@ -185,9 +182,13 @@ fn send(request: &Attributes, start: Start, within: Duration) -> Result<Conversa
 }
 
 impl CallError {
-    /// Whether a daemon listens and says nothing.
-    pub fn is_silence(&self) -> bool {
-        matches!(self, Self::Silent(_) | Self::Stopped(_))
+    /// The daemon that listens and says nothing, if that is why.
+    pub fn silent(&self) -> Option<Silent> {
+        match self {
+            Self::Stopped(silent) => Some(*silent),
+            Self::Silent(_) => Some(Silent::find()),
+            _ => None,
+        }
     }
 }
 

@@ -34,6 +34,12 @@ impl Silent {
         self.is_stopped
     }
 
+    /// What is wrong, and what gets past it, in a sentence.
+    pub fn advice(&self) -> String {
+        let command = self.command().map(|command| format!("; to mend it: {command}")).unwrap_or_default();
+        format!("{self}{command}")
+    }
+
     /// What gets past it.
     pub fn command(&self) -> Option<String> {
         let signal = if self.is_stopped { "CONT" } else { "KILL" };

@@ -68,14 +68,8 @@ impl Places {
     pub async fn lease(&self, id: &str) -> std::io::Result<File> {
         let path = self.tokens().join(format!("{id}.lock"));
         let open = || files::open(File::options().create(true).truncate(false).write(true), &path);
-        let mut file = match open() {
-            // Somebody has cleaned up while the daemon ran.
-            Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
-                make_private(&self.tokens())?;
-                open()?
-            }
-            opened => opened?,
-        };
+        make_private(&self.tokens())?; // somebody may have cleaned up while the daemon ran
+        let mut file = open()?;
         let poll = Duration::from_millis(20);
         let deadline = tokio::time::Instant::now() + LEASE_WITHIN;
         loop {

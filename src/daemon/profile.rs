@@ -245,14 +245,8 @@ impl Profile {
     /// Writes the profile durably.
     pub fn save(&self, directory: &Path) -> std::io::Result<()> {
         let bytes = serde_json::to_vec_pretty(self).expect("a profile is plain data");
-        match files::write(&self.path(directory), &bytes) {
-            // Somebody has cleaned up while the daemon ran.
-            Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
-                make_private(directory)?;
-                files::write(&self.path(directory), &bytes)
-            }
-            written => written,
-        }
+        make_private(directory)?; // somebody may have cleaned up while the daemon ran
+        files::write(&self.path(directory), &bytes)
     }
 
     /// Removes the profile.

@@ -72,8 +72,7 @@ async fn renew_leased(
         Ok(None) => return Renewal::Store(StoreError::Gone),
         Err(why) => return Renewal::Store(why),
     };
-    let is_ours = stored.access_token == held.access_token || replaced == Some(stored.access_token.mark());
-    if !is_ours {
+    if !held.may_replace(&stored, replaced) {
         return Renewal::Adopted(stored);
     }
     let spent = match spendable(gitlab, &held).await {
@@ -108,7 +107,7 @@ async fn renew_leased(
             fault::point("after-save");
             Renewal::Renewed(renewed)
         }
-        Err(why) => Renewal::Unsaved(renewed, NotSaved { why, replaces: held.access_token }),
+        Err(why) => Renewal::Unsaved(renewed, NotSaved { why, replaces: held.access_token.mark() }),
     }
 }
 

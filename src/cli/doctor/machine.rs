@@ -134,12 +134,15 @@ pub(super) fn daemon(machine: &Machine) -> Finding {
             let text = format!("{why}, and none is started where {} names the socket", endpoint::SOCKET_VARIABLE);
             Finding::fail(Code::Failed, text).fix(format!("unset {}", endpoint::SOCKET_VARIABLE))
         }
-        Err(Error::Call(why)) if why.is_silence() => {
-            let silent = Silent::find();
-            Finding::fail(Code::Failed, silent.to_string()).fix_if(silent.command())
-        }
-        Err(why) => Finding::fail(Code::Failed, why.to_string()).fix(RESTART),
+        Err(why) => match silent_daemon(why) {
+            Some(silent) => Finding::fail(Code::Failed, silent.to_string()).fix_if(silent.command()),
+            None => Finding::fail(Code::Failed, why.to_string()).fix(RESTART),
+        },
     }
+}
+
+fn silent_daemon(why: &Error) -> Option<Silent> {
+    if let Error::Call(why) = why { why.silent() } else { None }
 }
 
 /// `daemon-version`

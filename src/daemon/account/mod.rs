@@ -103,7 +103,7 @@ impl Retired {
     /// The same, where the first login was overwritten by one that nobody may use: it has to be saved again.
     pub fn saved_over(mut self, by: &Record, why: &StoreError) -> Self {
         for kept in self.logins.iter_mut().filter(|kept| kept.slot == Slot::First) {
-            kept.unsaved = Some(NotSaved { why: why.clone(), replaces: by.access_token.clone() });
+            kept.unsaved = Some(NotSaved { why: why.clone(), replaces: by.access_token.mark() });
         }
         self
     }

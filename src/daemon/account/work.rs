@@ -72,7 +72,7 @@ impl Means {
                 let (record, unsaved) = (login.record.clone(), login.unsaved.as_ref().map(|it| it.what.clone()));
                 match (work, unsaved) {
                     (Work::Renew(_), unsaved) => {
-                        let replaced = unsaved.map(|it| it.replaces.mark()).or(login.replaced);
+                        let replaced = unsaved.map(|it| it.replaces).or(login.replaced);
                         Box::pin(async move { Done::Renewed(slot, means.renew(slot, record, replaced).await) })
                     }
                     (Work::Save(_), Some(unsaved)) => {
@@ -163,7 +163,7 @@ impl Means {
         let saved = match self.vault.load(&entry).await {
             // A call that was given up has done it, or the mark of a renewal is there.
             Ok(Some(stored)) if stored.access_token == record.access_token => Ok(()),
-            Ok(Some(stored)) if !unsaved.may_replace(&stored, record) => {
+            Ok(Some(stored)) if !record.may_replace(&stored, Some(unsaved.replaces)) => {
                 return Done::Renewed(slot, Renewal::Adopted(stored));
             }
             Ok(None) if !self.server.profile.is_in(&self.places.accounts()) => Ok(()),

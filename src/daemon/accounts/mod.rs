@@ -150,13 +150,8 @@ impl Accounts {
 
     async fn retire_all_so_far(&self) {
         let errands = async {
-            loop {
-                let mut errands = std::mem::take(&mut *self.errands.lock().expect("nobody panics while holding it"));
-                if errands.is_empty() {
-                    return;
-                }
-                while errands.join_next().await.is_some() {}
-            }
+            let mut errands = std::mem::take(&mut *self.errands.lock().expect("nobody panics while holding it"));
+            while errands.join_next().await.is_some() {}
         };
         let retired = async {
             let mut retiring = JoinSet::new();

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use crate::daemon::clock::Timestamp;
-use crate::daemon::secret::Secret;
+use crate::daemon::secret::{Mark, Secret};
 
 /// The format this version writes. A higher one is left alone.
 const VERSION: u32 = 1;
@@ -127,6 +127,13 @@ impl Record {
         }
         serde_json::from_slice(bytes).map_err(|_| StoreError::Corrupt)
     }
+
+    /// Whether this may be written over what is stored: itself, or the record that it came after, whose
+    /// access token was `replaced`. Any other one is somebody else's: times don't tell, because a clock
+    /// may have been set meanwhile.
+    pub fn may_replace(&self, stored: &Record, replaced: Option<Mark>) -> bool {
+        stored.access_token == self.access_token || replaced == Some(stored.access_token.mark())
+    }
 }
 
 /// A record that the store does not have.
@@ -134,17 +141,8 @@ impl Record {
 pub struct NotSaved {
     /// Why.
     pub why: StoreError,
-    /// The access token of the record that it is to replace there. Any other one is somebody else's:
-    /// times don't tell, because a clock may have been set meanwhile.
-    pub replaces: Secret,
-}
-
-impl NotSaved {
-    /// Whether what is stored may be replaced by `record`: it is what was renewed to that, or that
-    /// itself, which a call has saved that was given up.
-    pub fn may_replace(&self, stored: &Record, record: &Record) -> bool {
-        [&self.replaces, &record.access_token].contains(&&stored.access_token)
-    }
+    /// The access token of the record that it is to replace there.
+    pub replaces: Mark,
 }
 
 /// Which of an account's logins: there may be a spare one, and the two take turns.
