@@ -162,7 +162,6 @@ fn ctrl_c_ends_a_question_after_an_import() {
 
 #[test]
 fn who_waits_for_a_silent_server_reads_that_and_can_end_it() {
-    let url = |sandbox: &Sandbox| sandbox.gitlab.url().to_owned();
     for (endpoint, verb) in [
         (Endpoint::TokenInfo, "status --check"),
         (Endpoint::Api, "repos"),
@@ -171,7 +170,7 @@ fn who_waits_for_a_silent_server_reads_that_and_can_end_it() {
     ] {
         let sandbox = Sandbox::linked();
         sandbox.gitlab.fault(Fault { on: endpoint, when: When::Before, what: What::Silence, times: None });
-        let verb = verb.replace("HOST", &url(&sandbox));
+        let verb = verb.replace("HOST", sandbox.gitlab.url());
         let mut pty = Pty::run(&sandbox, &format!("{HELPER} {verb}"));
         pty.wait_for("still waiting for the answer");
         pty.press(CTRL_C);

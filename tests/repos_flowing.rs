@@ -7,14 +7,7 @@ use std::time::Duration;
 use gitlab_stand_in::{Endpoint, Fault, Request, Role, What, When};
 
 use crate::repos::{add, add_many, fault, no_fault, pages, paths, repos};
-use crate::support::{HELPER, PATIENCE, Sandbox, Started};
-
-/// A kilobyte count from /proc/PID/status.
-fn resident(pid: i32) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a line");
-    line.split_whitespace().nth(1).and_then(|size| size.parse().ok()).expect("a number")
-}
+use crate::support::{HELPER, PATIENCE, Sandbox, Started, run};
 
 #[test]
 fn thousands_of_projects_cost_the_daemon_no_memory() {
@@ -22,9 +15,9 @@ fn thousands_of_projects_cost_the_daemon_no_memory() {
     add_many(&sandbox, 5_000);
     let pid = sandbox.daemon_pid();
     assert_eq!(paths(&sandbox, &["--limit", "100"]).len(), 100);
-    let before = resident(pid);
+    let before = run::resident(pid);
     assert_eq!(paths(&sandbox, &[]).len(), 5_001);
-    let after = resident(pid);
+    let after = run::resident(pid);
     // All pages together have 13 MB.
     assert!(after < before + 3_000, "{before} KB, {after} KB");
 }
@@ -42,7 +35,7 @@ fn the_first_rows_are_there_before_the_second_page() {
         assert!(lines.next().expect("a row").expect("readable").contains("group/app"));
         assert_eq!(lines.by_ref().take(99).count(), 99);
         // Ctrl-C.
-        crate::support::run::signal(i32::try_from(child.id()).expect("a process id"), "INT");
+        run::signal(i32::try_from(child.id()).expect("a process id"), "INT");
         assert_eq!(child.wait().expect("it ends").code(), None);
     }
     assert!(sandbox.get().attribute("password").is_some());
@@ -93,7 +86,7 @@ fn whoever_stops_reading_stops_the_fetching() {
         let before = pages(&sandbox);
         let mut command = sandbox.command("bash");
         command.args(["-c", &line]);
-        let head = crate::support::run::finish(command, "").succeeded();
+        let head = run::finish(command, "").succeeded();
         assert_eq!((head.stdout.lines().count(), head.stderr.as_str()), (1, ""), "{head:?}");
         assert!(pages(&sandbox) - before < 15, "{}", pages(&sandbox) - before);
     }

@@ -26,21 +26,6 @@ impl Dice {
     }
 }
 
-/// A kilobyte count from /proc/PID/status.
-fn resident(pid: i32) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a line");
-    line.split_whitespace().nth(1).and_then(|size| size.parse().ok()).expect("a number")
-}
-
-/// How many descriptors the daemon has had open at most, rounded up; from /proc/PID/status, because
-/// the list itself is closed to us.
-fn descriptors(pid: i32) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-    let line = status.lines().find(|line| line.starts_with("FDSize:")).expect("a line");
-    line.split_whitespace().nth(1).and_then(|size| size.parse().ok()).expect("a number")
-}
-
 /// The daemon's process id, if it says so.
 fn pid(sandbox: &Sandbox) -> Option<i32> {
     let shown: serde_json::Value = serde_json::from_str(&sandbox.verb(["status", "--json"]).stdout).ok()?;
@@ -157,12 +142,12 @@ fn whatever_happens_for_a_while_every_link_works_afterwards() {
         eventually("every link works", || ask(name).attribute("password").is_some());
     }
     // From here on everything that an account needs is there.
-    let (before, open) = (resident(pid), descriptors(pid));
+    let (before, open) = (run::resident(pid), run::descriptors(pid));
     for _ in 0..500 {
         ask(&names[0]);
     }
-    let grown = resident(pid).saturating_sub(before);
+    let grown = run::resident(pid).saturating_sub(before);
     assert!(grown < 8 * 1024, "{grown} KiB more after 500 gets");
-    assert_eq!(descriptors(pid), open, "descriptors of gets are closed");
+    assert_eq!(run::descriptors(pid), open, "descriptors of gets are closed");
     eprintln!("{served} tokens, {} token requests, {} daemons", sandbox.gitlab.token_requests(), ends.into_inner());
 }

@@ -23,16 +23,6 @@ pub fn is_sealed(bytes: &[u8]) -> bool {
     bytes.starts_with(b"git-credential-gitlab sealed\n\x01")
 }
 
-/// Has the server kill the token, and gets the next.
-pub fn renewed(vaulted: &Sandbox) -> String {
-    let old = vaulted.token();
-    vaulted.gitlab.expire_access_tokens("alice");
-    vaulted.erase(&old);
-    let new = vaulted.token();
-    assert_ne!(new, old);
-    new
-}
-
 #[test]
 fn what_is_there_and_what_comes_is_encrypted_and_git_notices_nothing() {
     let vaulted = Vaulted::new();
@@ -51,7 +41,7 @@ fn what_is_there_and_what_comes_is_encrypted_and_git_notices_nothing() {
     let account = vaulted.account();
     assert_eq!((&account["store"], &account["state"]), (&"file".into(), &"ok".into()));
     assert!(vaulted.verb(["status"]).succeeded().stdout.contains("in an encrypted file in "));
-    renewed(&vaulted);
+    vaulted.renewed();
     let second = record(&vaulted);
     assert!(is_sealed(&second) && second != first);
     // Who links later is encrypted from the start.
@@ -264,7 +254,7 @@ fn the_encryption_can_be_taken_back() {
     assert!(!vaulted.kernel_forgets(), "the kernel has forgotten it already");
     vaulted.kill_daemon();
     assert_eq!(vaulted.token(), token);
-    renewed(&vaulted);
+    vaulted.renewed();
     for verb in ["decrypt", "lock", "unlock"] {
         let refused = vaulted.vault([verb]).ended_with(2);
         assert!(refused.stderr.contains("not encrypted"), "{refused:?}");

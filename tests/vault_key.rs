@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::support::vault::{Vaulted, in_no_login_session, kernel_keeps_keys, systemd_keeps_secrets};
 use crate::support::{DAEMON, Sandbox, Started};
-use crate::vault::{UNLOCK, is_sealed, record, renewed};
+use crate::vault::{UNLOCK, is_sealed, record};
 
 #[test]
 fn a_daemon_that_starts_anew_asks_nobody_while_the_kernel_has_the_key() {
@@ -17,7 +17,7 @@ fn a_daemon_that_starts_anew_asks_nobody_while_the_kernel_has_the_key() {
     vaulted.kill_daemon();
     assert_eq!(vaulted.token(), token);
     vaulted.verb(["daemon", "stop"]).succeeded();
-    let token = renewed(&vaulted);
+    let token = vaulted.renewed();
     vaulted.kill_daemon();
     assert_eq!(vaulted.token(), token);
     assert!(is_sealed(&record(&vaulted)));
@@ -36,7 +36,7 @@ fn where_the_kernel_keeps_nothing_the_daemon_does() {
     daemon.wait_for_line(|line| line.contains("ready"));
     vaulted.encrypt().succeeded();
     assert_eq!(vaulted.token(), token);
-    renewed(&vaulted);
+    vaulted.renewed();
     vaulted.vault(["lock"]).succeeded();
     assert_eq!(vaulted.get().stdout, "quit=1\n");
     vaulted.unlock().succeeded();
@@ -134,7 +134,7 @@ fn with_systemd_nobody_is_asked_not_even_after_a_reboot() {
     assert!(!vaulted.kernel_forgets(), "no copy more than it needs");
     vaulted.reboot();
     assert_eq!(vaulted.token(), token);
-    renewed(&vaulted);
+    vaulted.renewed();
     // Locked it is all the same.
     vaulted.vault(["lock"]).succeeded();
     let refused = vaulted.get().succeeded();

@@ -312,6 +312,17 @@ impl Sandbox {
         age_token_in(file, age, left);
     }
 
+    /// Has the server kill the token, and gets the next.
+    #[track_caller]
+    pub fn renewed(&self) -> String {
+        let old = self.token();
+        self.gitlab.expire_access_tokens("alice");
+        self.erase(&old);
+        let new = self.token();
+        assert_ne!(new, old);
+        new
+    }
+
     /// The refresh token that the daemon has stored.
     pub fn refresh_token(&self) -> String {
         let [file] = &self.state_files(".tokens")[..] else { panic!("one account") };

@@ -173,6 +173,22 @@ pub fn can_look_into(pid: i32) -> bool {
     can
 }
 
+/// How much memory a process has, in kilobytes.
+pub fn resident(pid: i32) -> usize {
+    of_status(pid, "VmRSS:")
+}
+
+/// How many descriptors a process has had open at most, rounded up. The list itself is closed to us.
+pub fn descriptors(pid: i32) -> usize {
+    of_status(pid, "FDSize:")
+}
+
+fn of_status(pid: i32, name: &str) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let line = status.lines().find(|line| line.starts_with(name)).expect("a line");
+    line.split_whitespace().nth(1).and_then(|size| size.parse().ok()).expect("a number")
+}
+
 /// Whether a process runs (a zombie does not).
 pub fn is_alive(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
